@@ -1,0 +1,257 @@
+"""Versions of data beside Git: the public interface, and nothing else is promised.
+
+    import dataver
+
+    with dataver.Repo.open() as repo:
+        dataver.add(repo, ["data"])
+        for target in dataver.status(repo).targets:
+            print(target.path, target.state)
+
+    with dataver.open("data/train.csv", rev="v1") as file:
+        first = file.readline()
+
+Names are loaded when they are first used (PEP 562): `import dataver` alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from dataver.errors import (
+        AccessDeniedError,
+        BucketNotFoundError,
+        ChangedWhileReadError,
+        ConfigError,
+        ConflictError,
+        CorruptObjectError,
+        DataverError,
+        DeniedContentError,
+        DiskFullError,
+        Failure,
+        FormatError,
+        GitCommandError,
+        HostileInputError,
+        IntegrityError,
+        LocalIOError,
+        LockTimeoutError,
+        MissingExtraError,
+        MissingObjectError,
+        NoCredentialsError,
+        NoDataverError,
+        NoGitError,
+        NoRemoteError,
+        NoSuchPathError,
+        NotARemoteError,
+        OfflineError,
+        PermissionDeniedError,
+        RemoteError,
+        RemoteStateError,
+        ShallowHistoryError,
+        SignatureRefusedError,
+        TrackedByGitError,
+        UnknownRemoteError,
+        UnknownRevisionError,
+        UnknownSchemeError,
+        UnsafeError,
+        UnsafeFileError,
+        UnsupportedError,
+        UnsupportedTargetError,
+        UsageError,
+        WouldOverwriteError,
+        show_bytes,
+        show_path,
+    )
+    from dataver.model.diff import Change, FolderChange
+    from dataver.model.names import format_oid
+    from dataver.model.results import (
+        AddedTarget,
+        AddResult,
+        CheckedOutTarget,
+        CheckoutResult,
+        ConfigListResult,
+        ConfigValue,
+        DiffResult,
+        FetchResult,
+        InitResult,
+        ListedEntry,
+        ListResult,
+        MoveResult,
+        PullResult,
+        PushResult,
+        RemoteAddResult,
+        RemoteInfo,
+        RemoteListResult,
+        Result,
+        StatusResult,
+        TargetDiff,
+        TargetStatus,
+        UntrackResult,
+    )
+    from dataver.model.tree import Entry
+    from dataver.ops.add import add
+    from dataver.ops.cat import cat
+    from dataver.ops.checkout import checkout
+    from dataver.ops.configure import config_get, config_list, config_set, config_unset
+    from dataver.ops.diff import diff
+    from dataver.ops.fetch import fetch
+    from dataver.ops.gitdrivers import diff_text as git_diff
+    from dataver.ops.gitdrivers import merge as git_merge
+    from dataver.ops.gitdrivers import summary_text as git_textconv
+    from dataver.ops.init import init
+    from dataver.ops.ls import ls
+    from dataver.ops.mv import mv
+    from dataver.ops.pull import pull
+    from dataver.ops.push import push
+    from dataver.ops.remotes import (
+        remote_add,
+        remote_default,
+        remote_list,
+        remote_remove,
+        remote_rename,
+        remote_set,
+    )
+    from dataver.ops.status import status
+    from dataver.ops.untrack import untrack
+    from dataver.progress import SILENT, Progress, Task
+    from dataver.repo import Repo
+
+__version__ = "0.1.0"
+
+# fmt: off
+__all__ = [
+    "__version__", "Repo",
+    "init", "add", "status", "diff", "checkout", "untrack", "ls", "cat", "open", "path", "mv",
+    "push", "fetch", "pull",
+    "remote_add", "remote_list", "remote_remove", "remote_rename", "remote_set", "remote_default",
+    "config_list", "config_get", "config_set", "config_unset",
+    "git_diff", "git_textconv", "git_merge",
+    "Result", "InitResult", "AddResult", "AddedTarget", "StatusResult", "TargetStatus", "DiffResult",
+    "TargetDiff", "CheckoutResult", "CheckedOutTarget", "UntrackResult", "ListResult", "ListedEntry",
+    "MoveResult", "PushResult", "FetchResult", "PullResult", "RemoteAddResult", "RemoteListResult",
+    "RemoteInfo", "ConfigListResult", "ConfigValue",
+    "Change", "FolderChange", "Entry", "Failure", "format_oid", "show_path", "show_bytes",
+    "Progress", "Task", "SILENT",
+    "DataverError", "UsageError", "NoGitError", "NoDataverError", "ConfigError", "NoRemoteError",
+    "UnknownRemoteError", "MissingExtraError", "UnknownSchemeError", "NoSuchPathError",
+    "UnknownRevisionError", "ShallowHistoryError", "GitCommandError", "UnsupportedError",
+    "UnsupportedTargetError", "IntegrityError", "FormatError", "CorruptObjectError", "MissingObjectError",
+    "RemoteStateError", "RemoteError", "NoCredentialsError", "BucketNotFoundError", "AccessDeniedError",
+    "OfflineError", "NotARemoteError", "LockTimeoutError", "UnsafeError", "HostileInputError",
+    "UnsafeFileError", "TrackedByGitError", "WouldOverwriteError", "ConflictError",
+    "ChangedWhileReadError", "LocalIOError", "PermissionDeniedError", "DiskFullError",
+    "DeniedContentError", "SignatureRefusedError",
+]
+# fmt: on
+
+_NAMES: dict[str, str] = {
+    "dataver.repo": "Repo",
+    "dataver.ops.init": "init",
+    "dataver.ops.add": "add",
+    "dataver.ops.status": "status",
+    "dataver.ops.diff": "diff",
+    "dataver.ops.checkout": "checkout",
+    "dataver.ops.untrack": "untrack",
+    "dataver.ops.ls": "ls",
+    "dataver.ops.cat": "cat",
+    "dataver.ops.mv": "mv",
+    "dataver.ops.push": "push",
+    "dataver.ops.fetch": "fetch",
+    "dataver.ops.pull": "pull",
+    "dataver.ops.remotes": "remote_add remote_list remote_remove remote_rename remote_set remote_default",
+    "dataver.ops.configure": "config_list config_get config_set config_unset",
+    "dataver.ops.gitdrivers": "git_diff=diff_text git_textconv=summary_text git_merge=merge",
+    "dataver.model.results": (
+        "Result InitResult AddResult AddedTarget StatusResult TargetStatus DiffResult TargetDiff "
+        "CheckoutResult CheckedOutTarget UntrackResult ListResult ListedEntry MoveResult PushResult "
+        "FetchResult PullResult RemoteAddResult RemoteListResult RemoteInfo ConfigListResult ConfigValue"
+    ),
+    "dataver.model.diff": "Change FolderChange",
+    "dataver.model.tree": "Entry",
+    "dataver.model.names": "format_oid",
+    "dataver.progress": "Progress Task SILENT",
+    "dataver.errors": (
+        "Failure show_path show_bytes DataverError UsageError NoGitError NoDataverError ConfigError "
+        "NoRemoteError UnknownRemoteError MissingExtraError UnknownSchemeError NoSuchPathError "
+        "UnknownRevisionError ShallowHistoryError GitCommandError UnsupportedError UnsupportedTargetError "
+        "IntegrityError FormatError CorruptObjectError MissingObjectError RemoteStateError RemoteError "
+        "NoCredentialsError BucketNotFoundError AccessDeniedError OfflineError NotARemoteError "
+        "LockTimeoutError UnsafeError HostileInputError UnsafeFileError TrackedByGitError "
+        "WouldOverwriteError ConflictError ChangedWhileReadError LocalIOError PermissionDeniedError "
+        "DiskFullError DeniedContentError SignatureRefusedError"
+    ),
+}
+"""Which names live in which module; `a=b` is called `b` there."""
+
+_HOMES = {
+    name.partition("=")[0]: (module, name.rpartition("=")[2])
+    for module, names in _NAMES.items()
+    for name in names.split()
+}
+
+
+def open(  # noqa: A001 - `dataver.open` is to data what `open` is to files
+    path: str | os.PathLike[str], rev: str | None = None, mode: str = "rb"
+) -> IO[bytes] | IO[str]:
+    """Open the tracked file *path* for reading, as it is in the revision *rev*.
+
+    Without *rev* the pointer in the work tree says which version; a file that is not checked out
+    is read from the cache, and from the remote where the cache lacks it.  *mode* is `rb`, or `r`
+    for UTF-8 text.  What comes out was hashed against the pointer.
+    """
+    if mode not in ("r", "rb"):
+        raise ValueError(f"mode is 'r' or 'rb', not {mode!r}")
+    # Imported here because `import dataver` alone stays free of what a Repo stands on.
+    import io
+
+    from dataver.ops.cat import open_file
+    from dataver.repo import Repo
+
+    folder, inner = _place_of(path)
+    with Repo.open(folder) as repo:
+        file = open_file(repo, inner, rev)
+    return io.TextIOWrapper(file, encoding="utf-8") if mode == "r" else file
+
+
+def path(path: str | os.PathLike[str], rev: str | None = None) -> Path:
+    """Return a local, verified file with the content that the tracked file *path* has in *rev*.
+
+    For libraries that want a file name.  Read it only: it may be the cache's own copy.
+    """
+    # Imported here because `import dataver` alone stays free of what a Repo stands on.
+    import pathlib
+
+    from dataver.ops.cat import local_path
+    from dataver.repo import Repo
+
+    folder, inner = _place_of(path)
+    with Repo.open(folder) as repo:
+        return pathlib.Path(local_path(repo, inner, rev))
+
+
+def _place_of(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return the innermost folder above *path* that exists, and the path from there."""
+    import os.path  # for typing only at the top: `os` is loaded already, but it is no public name
+
+    whole = os.path.abspath(path)
+    folder = os.path.dirname(whole)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder, os.path.relpath(whole, folder)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, there = _HOMES[name]
+    value: object = getattr(import_module(module), there)
+    globals()[name] = value  # the next use finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

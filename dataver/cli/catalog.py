@@ -1,0 +1,110 @@
+"""The commands, their options and what their arguments are, as a table.
+
+What needs them without Typer reads them here: the help page, completion, and suggestions for
+typos.  Typer's own declarations stand beside the command bodies; a test holds that both agree.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LINK_TYPES = "reflink|copy|hardlink|symlink"
+
+
+class Command(NamedTuple):
+    """One command as the help page and completion see it."""
+
+    words: str
+    """What calls it, such as `add` or `remote add`."""
+    summary: str
+    options: str = ""
+    """Separated by blanks; `=` after one that takes a value, `a|b` after it for its choices."""
+    takes: str = ""
+    """What its arguments are: `files`, `tracked`, `revisions tracked`, `remotes`, `keys`, or choices."""
+
+
+_TRANSFER = "--remote=REMOTE --dry-run -j=N --jobs=N"
+
+SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
+    (
+        "Track data",
+        (
+            Command("init", "make this Git repository ready for data"),
+            Command(
+                "add",
+                "record files or folders and stage their pointers",
+                f"--hash=blake3|xxh128 --link={LINK_TYPES} --dry-run --no-stage --untrack -j=N --jobs=N",
+                "files",
+            ),
+            Command(
+                "status",
+                "compare workspace, pointers and HEAD",
+                "--exit-code --porcelain -z --verify --remote=REMOTE",
+                "tracked",
+            ),
+            Command(
+                "diff",
+                "show what changed between two versions, or a version and the workspace",
+                "--dirs --name-only --md --exit-code",
+                "revisions tracked",
+            ),
+            Command(
+                "checkout",
+                "bring the workspace to the pointers, or to those of a revision",
+                f"--force --dry-run --to=DIR --relink --link={LINK_TYPES} --all",
+                "revisions tracked",
+            ),
+            Command("untrack", "stop tracking; the data stays", "--dry-run", "tracked"),
+            Command("ls", "list what is tracked", "--checksum -R --recursive", "revisions tracked"),
+            Command("cat", "print a tracked file, of any revision", "", "revisions tracked"),
+            Command("mv", "move a target with its pointer and ignore line", "", "tracked"),
+        ),
+    ),
+    (
+        "Share data",
+        (
+            Command("push", "send data to a remote", f"{_TRANSFER} --refs=RANGE --all", "tracked"),
+            Command(
+                "fetch",
+                "bring data from a remote into the cache",
+                f"{_TRANSFER} --refs=RANGE --all",
+                "tracked",
+            ),
+            Command("pull", "fetch, then check out", f"{_TRANSFER} --force", "tracked"),
+            Command("remote add", "name a place for data, and check it", "--default"),
+            Command("remote list", "list the remotes"),
+            Command("remote remove", "forget a remote; what it holds stays", "", "remotes"),
+            Command("remote rename", "rename a remote", "", "remotes"),
+            Command("remote set", "set a key of a remote", "", "remotes"),
+            Command("remote default", "print or choose the default remote", "", "remotes"),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            Command("config list", "list all settings", "--show-origin"),
+            Command("config get", "print a setting", "", "keys"),
+            Command("config set", "change a setting", "--local --user", "keys"),
+            Command("config unset", "remove a setting", "--local --user", "keys"),
+            Command("completion", "print a completion script", "", "bash|zsh|fish|powershell"),
+        ),
+    ),
+)
+
+PLUMBING = ("git-diff", "git-textconv", "git-merge", "complete")
+"""What Git and the shells call; they run without Typer and are in no help page."""
+
+COMMANDS: dict[str, Command] = {c.words: c for _, commands in SECTIONS for c in commands}
+GROUPS = tuple(dict.fromkeys(words.split()[0] for words in COMMANDS if " " in words))
+VERBS = tuple(dict.fromkeys(words.split()[0] for words in COMMANDS))
+
+
+def option_names(words: str) -> list[str]:
+    """Return the options of the command *words*, without what they take."""
+    command = COMMANDS.get(words)
+    return [option.partition("=")[0] for option in command.options.split()] if command else []
+
+
+def find_command(words: list[str]) -> Command | None:
+    """Return the command that the first of *words* call."""
+    return COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(words[0] if words else "")

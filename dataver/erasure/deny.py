@@ -1,0 +1,83 @@
+"""Whether content is denied or held, and whether a record may act without a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from dataver.erasure.records import ErasureState
+from dataver.formats.erasure import TAG_ENTRY, TAG_OID, deny_id, entry_data, erasure_name
+from dataver.formats.keys import Secret
+from dataver.hashing import ALGORITHM_NAMES, digest
+from dataver.model.names import Oid, oid_of_digest
+
+FREE_REMOVALS = 16
+"""So many objects a record may remove whatever their share: small clones need no question."""
+
+# Everybody has empty files: they tell nothing and are never denied.
+EMPTY_OIDS = frozenset(oid_of_digest(code, digest(code, b"")) for code in ALGORITHM_NAMES)
+
+
+def is_denied(state: ErasureState, secret: Secret, oid: Oid) -> bool:
+    """Tell whether the content *oid* was erased and must not come back."""
+    return bool(denier(state, secret)(oid))
+
+
+def is_held(state: ErasureState, secret: Secret, oid: Oid) -> bool:
+    """Tell whether the content *oid* is under a hold: kept, but not delivered."""
+    return bool(_matcher(state.held, secret)(oid))
+
+
+def denied_entry(state: ErasureState, secret: Secret, path: bytes, oid: Oid) -> str:
+    """Return the erasure, like `E-1f3a9c2e`, that denies *oid* everywhere or at *path*; else empty."""
+    if not state.denied:
+        return ""
+    found = denier(state, secret)(oid)
+    if not found:
+        uid = state.denied.get(deny_id(secret.deny_key, TAG_ENTRY, entry_data(path, oid)))
+        found = erasure_name(uid) if uid else ""
+    return found
+
+
+def denier(state: ErasureState, secret: Secret) -> Callable[[Oid], str]:
+    """Return a function that gives the erasure that denies an oid, or the empty string.
+
+    For loops: the key is derived once, and without denied content nothing is hashed.
+    """
+    return _matcher(state.denied, secret)
+
+
+def _matcher(ids: Mapping[bytes, bytes], secret: Secret) -> Callable[[Oid], str]:
+    if not ids:
+        return lambda oid: ""
+    key = secret.deny_key
+
+    def match(oid: Oid) -> str:
+        uid = ids.get(deny_id(key, TAG_OID, oid))
+        return erasure_name(uid) if uid and oid not in EMPTY_OIDS else ""
+
+    return match
+
+
+class Question(NamedTuple):
+    """What must be answered with yes before records are obeyed here."""
+
+    removes: int
+    """Objects that this clone holds and the records remove."""
+    holds: int
+    """Objects that this clone holds."""
+    max_auto_percent: int
+
+    @property
+    def text(self) -> str:
+        return (
+            f"erasure records would remove {self.removes:,} of the {self.holds:,} objects in the cache, "
+            f"more than purge.max_auto ({self.max_auto_percent} %)"
+        )
+
+
+def question_before(removes: int, holds: int, max_auto_percent: int) -> Question | None:
+    """Return the question to ask before *removes* of *holds* objects are removed; None: go on."""
+    if removes <= FREE_REMOVALS or removes * 100 <= holds * max_auto_percent:
+        return None
+    return Question(removes, holds, max_auto_percent)

@@ -1,0 +1,474 @@
+"""Every error that dataver raises, and the failures that its results list.
+
+The only module that knows codes, exit statuses and hints.  An error carries its facts as
+attributes and makes its message from them; `code` is the stable word that scripts match,
+`exit_status` the process's exit code, `hint` the next command to run.  The table of all of
+them stands in docs/commands/exit-codes.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+StrOrBytes = str | bytes
+
+
+def show_path(path: StrOrBytes | os.PathLike[str]) -> str:
+    """Return *path* as printable text: bytes that are not UTF-8 and control characters are escaped."""
+    raw = os.fsencode(path)
+    text = raw.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def show_bytes(count: int) -> str:
+    """Return a size in bytes as people read it: two significant digits and a decimal unit."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
+        value /= 1000
+        if value < 9.95:
+            return f"{value:.1f} {unit}"
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+    return f"{value:.0f} EB"
+
+
+class Failure(NamedTuple):
+    """One thing that a verb could not do while the others went on."""
+
+    path: bytes
+    """Relative to the top of the work tree; empty where the failure is about no path."""
+    code: str
+    message: str
+    hint: str
+    exit_status: int
+
+
+class DataverError(Exception):
+    """Base of all errors of this package."""
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 2
+    hint: str = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        if hint:
+            self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A worker process sends its error home: the facts travel, `__init__` is not run again.
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+    def failure(self, path: bytes = b"") -> Failure:
+        """Return this error as a value, for a result's `failed`."""
+        return Failure(path, self.code, self.message, self.hint, self.exit_status)
+
+
+def _rebuilt(kind: type[DataverError], arguments: tuple[object, ...], facts: dict[str, object]) -> DataverError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(facts)
+    return error
+
+
+# -- 2: usage and configuration ---------------------------------------------------------------
+
+
+class UsageError(DataverError):
+    """What was asked makes no sense as it stands."""
+
+    code = "usage"
+
+
+class NoGitError(DataverError):
+    code = "no-git"
+    hint = "git init && dataver init"
+
+    def __init__(self, folder: StrOrBytes | os.PathLike[str]) -> None:
+        self.folder = os.fspath(folder)
+        super().__init__(f"not inside a Git repository: {show_path(folder)}")
+
+
+class NoDataverError(DataverError):
+    code = "no-dataver"
+    hint = "dataver init"
+
+    def __init__(self, top: StrOrBytes | os.PathLike[str]) -> None:
+        self.top = os.fspath(top)
+        super().__init__(f"no .dataver/ in {show_path(top)}")
+
+
+class ConfigError(DataverError):
+    """A configuration value that is unknown, malformed or not allowed where it stands."""
+
+    code = "config"
+    hint = "dataver config list --show-origin"
+
+    def __init__(self, key: str, why: str, *, origin: str = "", hint: str = "") -> None:
+        self.key, self.why, self.origin = key, why, origin
+        where = f" (in {origin})" if origin else ""
+        super().__init__(f"{key}: {why}{where}", hint=hint)
+
+
+class NoRemoteError(DataverError):
+    code = "no-remote"
+    hint = "dataver remote add origin s3://bucket/prefix"
+
+    def __init__(self) -> None:
+        super().__init__("no remote is configured")
+
+
+class UnknownRemoteError(DataverError):
+    code = "no-remote"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        listed = ", ".join(known) if known else "none"
+        super().__init__(f"no remote named {name!r}; known: {listed}", hint="dataver remote list")
+
+
+class MissingExtraError(DataverError):
+    code = "missing-extra"
+
+    def __init__(self, scheme: str, package: str, *, hint: str = "") -> None:
+        self.scheme, self.package = scheme, package
+        super().__init__(
+            f"{scheme}:// needs the package {package}", hint=hint or f"pip install {package}"
+        )
+
+
+class UnknownSchemeError(DataverError):
+    code = "unknown-scheme"
+
+    def __init__(self, scheme: str, guess: str) -> None:
+        self.scheme, self.guess = scheme, guess
+        known = f"did you mean {guess}://?" if guess else "known: s3, gs, file and what fsspec opens"
+        super().__init__(f"unknown scheme {scheme}://", hint=known)
+
+
+class NoSuchPathError(DataverError):
+    """A path or pattern that matches nothing; with near misses where there are any."""
+
+    code = "no-such-path"
+
+    def __init__(self, path: StrOrBytes, guesses: Iterable[str] = (), *, what: str = "") -> None:
+        self.path, self.guesses = path, tuple(guesses)
+        hint = f"did you mean {', '.join(self.guesses)}?" if self.guesses else "dataver ls"
+        super().__init__(what or f"{show_path(path)} matches nothing that is tracked", hint=hint)
+
+
+class UnknownRevisionError(DataverError):
+    code = "unknown-revision"
+    hint = "git log --oneline --all"
+
+    def __init__(self, rev: str, why: str = "") -> None:
+        self.rev = rev
+        super().__init__(f"{rev!r} is no revision of this repository" + (f": {why}" if why else ""))
+
+
+class ShallowHistoryError(DataverError):
+    code = "shallow"
+    hint = "git fetch --unshallow"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} needs history that this shallow clone does not have")
+
+
+class GitCommandError(DataverError):
+    """The git program failed at something that should have worked."""
+
+    code = "git"
+
+    def __init__(self, arguments: Sequence[str], status: int, message: str) -> None:
+        self.arguments, self.status = tuple(arguments), status
+        said = message.strip().splitlines()
+        super().__init__(f"git {' '.join(arguments)} failed: {said[0] if said else f'exit {status}'}")
+
+
+class UnsupportedError(DataverError):
+    """A version, kind or feature that this release does not know."""
+
+    code = "unsupported"
+    hint = "pip install --upgrade dataver"
+
+    def __init__(self, what: str, found: object) -> None:
+        self.what, self.found = what, found
+        super().__init__(f"{what}: {found!r} is newer than this dataver knows")
+
+
+class UnsupportedTargetError(DataverError):
+    """A target that dataver never tracks."""
+
+    code = "bad-target"
+
+    def __init__(self, path: StrOrBytes, why: str, *, hint: str = "") -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{show_path(path)}: {why}", hint=hint)
+
+
+# -- 3: integrity -----------------------------------------------------------------------------
+
+
+class IntegrityError(DataverError):
+    code = "integrity"
+    exit_status = 3
+
+
+class FormatError(IntegrityError):
+    """Bytes that are not what their format says; *what* names the container."""
+
+    code = "corrupt-object"
+    hint = "dataver fetch"
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what, self.why = what, why
+        super().__init__(f"{what}: {why}")
+
+
+class CorruptObjectError(IntegrityError):
+    """Bytes whose hash is not their name."""
+
+    code = "corrupt-object"
+    hint = "dataver fetch"
+
+    def __init__(self, what: str, where: str = "") -> None:
+        self.what, self.where = what, where
+        super().__init__(f"{what} is corrupt" + (f" in {where}" if where else ""))
+
+
+class MissingObjectError(IntegrityError):
+    code = "missing-object"
+    hint = "dataver fetch"
+
+    def __init__(self, what: str, where: str = "the cache") -> None:
+        self.what, self.where = what, where
+        super().__init__(f"{what} is not in {where}")
+
+
+class RemoteStateError(IntegrityError):
+    """A remote whose journal contradicts what was seen of it before: rolled back, forked or altered."""
+
+    code = "remote-state"
+    hint = "dataver remote list"
+
+    def __init__(self, remote: str, why: str) -> None:
+        self.remote, self.why = remote, why
+        super().__init__(f"remote {remote}: {why}")
+
+
+# -- 4: remote and credentials ------------------------------------------------------------------
+
+
+class RemoteError(DataverError):
+    code = "remote"
+    exit_status = 4
+
+
+class NoCredentialsError(RemoteError):
+    code = "no-credentials"
+
+    def __init__(self, remote: str, tried: str, *, hint: str = "") -> None:
+        self.remote, self.tried = remote, tried
+        super().__init__(f"no credentials for remote {remote}; tried: {tried}", hint=hint)
+
+
+class BucketNotFoundError(RemoteError):
+    code = "bucket-not-found"
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+        super().__init__(
+            f"{bucket} does not exist; dataver never creates buckets",
+            hint="create it with your cloud's tools, or: dataver remote set NAME url URL",
+        )
+
+
+class AccessDeniedError(RemoteError):
+    code = "access-denied"
+
+    def __init__(self, operation: str, what: str) -> None:
+        self.operation, self.what = operation, what
+        super().__init__(f"not allowed to {operation} {what}", hint="dataver remote list")
+
+
+class OfflineError(RemoteError):
+    code = "offline"
+    hint = "run the same command to resume"
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where, self.why = where, why
+        super().__init__(f"cannot reach {where}: {why}")
+
+
+class NotARemoteError(RemoteError):
+    """A place that was never made a dataver remote, or another one than the committed config pins."""
+
+    code = "not-a-remote"
+
+    def __init__(self, url: str, why: str, *, hint: str = "") -> None:
+        self.url, self.why = url, why
+        super().__init__(f"{url}: {why}", hint=hint or f"dataver remote add NAME {url}")
+
+
+# -- 5: locks ---------------------------------------------------------------------------------
+
+
+class LockTimeoutError(DataverError):
+    code = "lock-timeout"
+    exit_status = 5
+
+    def __init__(self, path: StrOrBytes | os.PathLike[str], holder: str, waited_s: float) -> None:
+        self.path, self.holder, self.waited_s = os.fspath(path), holder, waited_s
+        super().__init__(f"waited {waited_s:.0f} s for a lock held by {holder or 'another process'}")
+
+
+# -- 6: refused as unsafe -----------------------------------------------------------------------
+
+
+class UnsafeError(DataverError):
+    code = "unsafe"
+    exit_status = 6
+
+
+class HostileInputError(UnsafeError):
+    """A name, path, link or document that could make dataver act outside the work tree."""
+
+    code = "hostile-input"
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what, self.why = what, why
+        super().__init__(f"{what}: {why}")
+
+
+class UnsafeFileError(UnsafeError):
+    """A file in the workspace that dataver never stores: a FIFO, socket, device or outward link."""
+
+    code = "unsafe-file"
+
+    def __init__(self, path: StrOrBytes, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{show_path(path)}: {why}")
+
+
+class TrackedByGitError(UnsafeError):
+    code = "tracked-by-git"
+
+    def __init__(self, path: StrOrBytes, count: int) -> None:
+        self.path, self.count = path, count
+        what = f"{show_path(path)} is" if count == 1 else f"{count} files in {show_path(path)} are"
+        super().__init__(
+            f"{what} already tracked by Git", hint=f"dataver add --untrack {show_path(path)}"
+        )
+
+
+class WouldOverwriteError(UnsafeError):
+    code = "would-overwrite"
+
+    def __init__(self, path: StrOrBytes, files: Sequence[bytes]) -> None:
+        self.path, self.files = path, tuple(files)
+        one = len(self.files) == 1
+        super().__init__(
+            f"{show_path(path)}: {len(self.files)} file{'' if one else 's'} "
+            f"{'has' if one else 'have'} changes that are not in the cache",
+            hint=f"keep: dataver add {show_path(path)}; discard: dataver checkout --force {show_path(path)}",
+        )
+
+
+class ConflictError(UnsafeError):
+    code = "conflict"
+
+    def __init__(self, path: StrOrBytes, why: str, *, hint: str = "") -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{show_path(path)}: {why}", hint=hint)
+
+
+class ChangedWhileReadError(UnsafeError):
+    code = "changed-while-read"
+
+    def __init__(self, path: StrOrBytes) -> None:
+        self.path = path
+        super().__init__(
+            f"{show_path(path)} changed while it was read", hint="run the same command again"
+        )
+
+
+# -- 7: local input and output --------------------------------------------------------------------
+
+
+class LocalIOError(DataverError):
+    code = "local-io"
+    exit_status = 7
+
+    def __init__(self, path: StrOrBytes | os.PathLike[str], why: str, *, hint: str = "") -> None:
+        self.path, self.why = os.fspath(path), why
+        super().__init__(f"{show_path(path)}: {why}", hint=hint)
+
+
+class PermissionDeniedError(LocalIOError):
+    code = "permission"
+
+    def __init__(self, path: StrOrBytes | os.PathLike[str], action: str = "read") -> None:
+        super().__init__(path, f"no permission to {action}")
+
+
+class DiskFullError(LocalIOError):
+    code = "disk-full"
+
+    def __init__(self, path: StrOrBytes | os.PathLike[str], need: int = 0, free: int = 0) -> None:
+        self.need, self.free = need, free
+        why = f"need {show_bytes(need)}, {show_bytes(free)} free" if need else "no space left on the disk"
+        super().__init__(path, why)
+
+
+# -- 10 and above: erasure ------------------------------------------------------------------------
+
+
+class DeniedContentError(DataverError):
+    code = "denied-content"
+    exit_status = 12
+
+    def __init__(self, path: StrOrBytes, erasure: str) -> None:
+        self.path, self.erasure = path, erasure
+        super().__init__(f"{show_path(path)} holds content that was erased ({erasure})")
+
+
+class SignatureRefusedError(DataverError):
+    """An erasure record that is unsigned, replayed, forked or signed by nobody who may."""
+
+    code = "signature"
+    exit_status = 13
+
+    def __init__(self, record: str, why: str) -> None:
+        self.record, self.why = record, why
+        super().__init__(f"erasure record {record} is refused: {why}")
+
+
+# Which cause decides when several things failed: the first of these that occurred.
+EXIT_PRECEDENCE: tuple[int, ...] = (130, 143, 3, 6, 12, 13, 4, 7, 5, 2, 1)
+
+
+def exit_status_of(failures: Iterable[Failure]) -> int:
+    """Return the one exit status that stands for *failures*; 0 when there are none."""
+    found = {f.exit_status for f in failures}
+    if not found:
+        return 0
+    return min(found, key=lambda s: EXIT_PRECEDENCE.index(s) if s in EXIT_PRECEDENCE else 99)
+
+
+def local_error(error: OSError, path: StrOrBytes | os.PathLike[str], action: str = "read") -> DataverError:
+    """Return the error of ours that stands for an `OSError` of the local file system."""
+    import errno  # cheap, but only an error path needs it
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(path)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PermissionDeniedError(path, action)
+    return LocalIOError(path, error.strerror or str(error))

@@ -1,0 +1,87 @@
+"""Ask git about commits: what they brought, who made them, what people call them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from dataver.errors import UnknownRevisionError
+from dataver.git.program import Program, check_revision
+from dataver.git.rows import ALL, EVERYTHING, CommitInfo, parse_history
+
+_RANGE_OPTIONS = ("--not", "--branches", "--tags", "--remotes")
+_PLAIN_LOG = ("log", "--no-show-signature", "--no-color", "--encoding=UTF-8")
+_POINTERS = "*.dv"
+
+
+def _range_arguments(ranges: Sequence[str]) -> list[str]:
+    arguments: list[str] = []
+    for word in ranges:
+        if word == ALL:
+            arguments += ["--branches", "--tags"]
+        elif word == EVERYTHING:
+            arguments += ["--all", "--reflog"]
+        elif word.partition("=")[0] in _RANGE_OPTIONS:
+            arguments.append(word)
+        else:
+            check_revision(word)
+            arguments.append(word)
+    return arguments
+
+
+def pointer_blobs(program: Program, ranges: Sequence[str], head: str | None) -> list[tuple[bytes, str, str]]:
+    """Return (path, blob, first commit) of each pointer that the commits of *ranges* brought."""
+    arguments = _range_arguments(ranges)
+    if head is not None and any(word in (ALL, EVERYTHING) for word in ranges):
+        arguments.insert(0, head)  # a detached HEAD is on no branch
+    if not arguments:
+        return []
+    # --full-history: without it git follows one parent of a merge whose result equals that parent.
+    listing = ("rev-list", "--full-history", "--topo-order", "--reverse", *arguments)
+    commits = program.attempt(*listing, "--", _POINTERS, has_pattern=True)
+    if commits.status:
+        if b"bad revision" in commits.stderr or b"bad object" in commits.stderr:
+            raise UnknownRevisionError(" ".join(ranges))
+        raise program.error_of(listing, commits)
+    if not commits.stdout:
+        return []
+    # -m: a merge is compared with each of its parents, so what only the merge brought is seen.
+    said = program.ask(
+        *("diff-tree", "--stdin", "-r", "-m", "--root", "--raw", "-z", "--no-renames", "--no-abbrev"),
+        *("--", _POINTERS),
+        stdin=commits.stdout,
+        has_pattern=True,
+    )
+    return parse_history(said)
+
+
+def commit_info(program: Program, sha: str) -> CommitInfo:
+    """Return a commit's author, date and subject."""
+    check_revision(sha)
+    said = program.ask(*_PLAIN_LOG, "-1", "--format=%H%x00%an%x00%aI%x00%s", sha, "--")
+    full, author, date, subject = said.decode("utf-8", "backslashreplace").rstrip("\n").split("\0")
+    return CommitInfo(full, author, date, subject)
+
+
+def describe(program: Program, sha: str) -> str:
+    """Return what people call a commit: its tag or branch, else the nearest tag and a short id."""
+    check_revision(sha)
+    said = program.ask(
+        *("for-each-ref", f"--points-at={sha}", "--format=%(refname)", "refs/tags", "refs/heads")
+    )
+    names = os.fsdecode(said).split()
+    for prefix in ("refs/tags/", "refs/heads/"):
+        for name in names:
+            if name.startswith(prefix):
+                return name.removeprefix(prefix)
+    return os.fsdecode(program.ask("describe", "--tags", "--always", sha).strip())
+
+
+def introduced(program: Program, path: bytes, blob: str) -> CommitInfo | None:
+    """Return the oldest commit that put *blob* at *path*; None where no ref reaches one."""
+    said = program.ask(
+        *(*_PLAIN_LOG, "--full-history", "-m", "--no-renames", "--format=%H", "--diff-filter=AMT"),
+        *(f"--find-object={blob}", "--topo-order", "--all", "--", path),
+    )
+    shas = said.split()
+    return commit_info(program, shas[-1].decode()) if shas else None

@@ -1,0 +1,278 @@
+"""What the verbs answer: frozen values that a person's program can rely on.
+
+Paths are bytes relative to the top of the work tree, with `/` between components, unless a
+docstring says otherwise; sizes are in bytes.  A verb that could not do all of it says so in
+`failed`; nothing here raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dataver.errors import Failure, exit_status_of
+from dataver.model.diff import Change, FolderChange
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What every verb answers."""
+
+    failed: tuple[Failure, ...] = field(default=(), kw_only=True)
+    warnings: tuple[Failure, ...] = field(default=(), kw_only=True)
+    """Things to know that do not make the exit status other than 0, such as erased files."""
+
+    @property
+    def exit_status(self) -> int:
+        """0 when all of it was done."""
+        return exit_status_of(self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult(Result):
+    top: str
+    branch: str
+    """Current branch; empty when HEAD is detached."""
+    created: bool
+    """False when the repository already was initialised."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedTarget:
+    path: bytes
+    """The tracked folder or file, not the path inside it that was named."""
+    pointer: bytes
+    is_folder: bool
+    files: int
+    size: int
+    added: int
+    modified: int
+    deleted: int
+    renamed: int
+    bytes_added: int
+    """New size minus old size of what changed; may be negative."""
+    root_id: bytes
+    is_new: bool
+    """True when nothing was tracked here before."""
+    is_unchanged: bool
+    is_staged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult(Result):
+    targets: tuple[AddedTarget, ...]
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    path: bytes
+    pointer: bytes
+    state: str
+    """`clean`, `dirty`, `absent` (nothing checked out), `partial` (some of it absent), `conflict`, `error`."""
+    git: str
+    """The pointer against HEAD: `committed`, `added` (staged, new), `modified`, `untracked`, `deleted`, `moved`."""
+    changes: tuple[Change, ...]
+    """The workspace against the pointer."""
+    at: str
+    """Name of another revision whose version the workspace holds; empty when unknown or the same."""
+    files: int
+    size_text: str
+    """Size as the pointer says it, for people."""
+    absent: int
+    """Entries that are not checked out and are in the cache or on a remote."""
+    missing: int
+    """Entries that are neither in the workspace nor in the cache."""
+    erased: int
+    remote_missing: int | None
+    """Objects that the remote lacks; None when it was not asked."""
+    sparse: tuple[str, ...]
+    moved_from: bytes = b""
+    is_folder: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StatusResult(Result):
+    head: str
+    """HEAD's commit, 40 hex; empty before the first commit."""
+    targets: tuple[TargetStatus, ...]
+    is_fresh_clone: bool = False
+    """True when nothing was ever checked out or fetched here."""
+    has_remote: bool = False
+    head_name: str = ""
+    """What people call HEAD: its tag, else its branch, else a short id; only where some target has `at`."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether workspace, pointers and HEAD agree (data not fetched is no difference)."""
+        return all(
+            not t.changes and t.state in ("clean", "absent", "partial") and t.git == "committed"
+            for t in self.targets
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDiff:
+    path: bytes
+    changes: tuple[Change, ...]
+    folders: tuple[FolderChange, ...] = ()
+    """Only where asked for (`--dirs`)."""
+    note: str = ""
+    """Why nothing could be compared, e.g. a leaf that is not in the cache."""
+    is_folder: bool = True
+
+    def count(self, kind: str) -> int:
+        return sum(1 for c in self.changes if c.kind == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class DiffResult(Result):
+    old: str
+    """The revision as it was asked for; `HEAD` by default."""
+    new: str
+    """A revision or `workspace`."""
+    targets: tuple[TargetDiff, ...]
+    """Only targets that differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOutTarget:
+    path: bytes
+    written: int
+    deleted: int
+    kept: int
+    """Files that were already as they should be."""
+    size: int
+    """Bytes written."""
+    absent: int
+    """Entries outside the sparse set."""
+    is_moved: bool = False
+    is_folder: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutResult(Result):
+    targets: tuple[CheckedOutTarget, ...]
+    rev: str = ""
+    """The revision that was asked for; empty for the pointers as they stand."""
+    dry_run: bool = False
+    planned: tuple[Change, ...] = ()
+    """With a dry run: what would change in the workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class UntrackResult(Result):
+    targets: tuple[bytes, ...]
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntry:
+    path: bytes
+    """Relative to the top of the work tree."""
+    kind: str
+    """`file`, `executable`, `symlink`, `folder`."""
+    size: int
+    oid: str
+    """`algorithm:hex`; empty for folders."""
+    pointer: bytes
+    checksum: str = ""
+    """Of a folder: the hash of all that is below it; only where asked for."""
+    files: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ListResult(Result):
+    entries: tuple[ListedEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveResult(Result):
+    source: bytes
+    target: bytes
+    pointer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult(Result):
+    remote: str
+    files: int
+    """Files in the versions that were asked for."""
+    size: int
+    """Bytes of those files."""
+    objects: int
+    """Objects sent."""
+    packs: int
+    sent: int
+    """Bytes sent, metadata included."""
+    present: int
+    """Bytes of files that the remote already had."""
+    seconds: float
+    requests: int = 0
+    seq: int = 0
+    """Journal entry that made it visible; 0 when nothing had to be written."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResult(Result):
+    remote: str
+    files: int
+    """Files wanted."""
+    size: int
+    objects: int
+    """Objects received."""
+    packs: int
+    received: int
+    requests: int
+    seconds: float
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult(Result):
+    fetch: FetchResult
+    checkout: CheckoutResult
+    files: int
+    """Files that are now in the workspace of those asked for."""
+    total_files: int
+    size: int
+    patterns: tuple[str, ...] = ()
+    """Paths that the pull was narrowed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteInfo:
+    name: str
+    url: str
+    """Without credentials."""
+    remote_id: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAddResult(Result):
+    remote: RemoteInfo
+    can_list: bool
+    can_write: bool
+    can_delete: bool
+    has_create_if_absent: bool
+    is_new: bool
+    """False when the place already held a dataver remote, which was adopted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteListResult(Result):
+    remotes: tuple[RemoteInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigValue:
+    key: str
+    value: object
+    origin: str
+    """`command line`, an environment variable's name, or a file's path."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigListResult(Result):
+    values: tuple[ConfigValue, ...]

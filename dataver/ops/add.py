@@ -1,0 +1,129 @@
+"""`add`: record files and folders as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dataver.disk.atomic import replace
+from dataver.errors import DataverError, Failure, UsageError, exit_status_of
+from dataver.formats.pointer import Pointer, encode_pointer, pointer_of, size_text
+from dataver.hashing import ALGORITHM_CODES
+from dataver.model.results import AddedTarget, AddResult
+from dataver.progress import SILENT, Progress
+from dataver.repo import Repo
+from dataver.workspace import gitfiles
+from dataver.workspace.adding import Addition, record_target
+from dataver.workspace.intake import Intake, check_not_in_git, files_in_git, plan_intake
+from dataver.workspace.paths import PathLike, relative_to_top
+from dataver.workspace.record import record_name
+
+
+def add(
+    repo: Repo,
+    targets: Sequence[PathLike],
+    *,
+    algorithm: str | None = None,
+    link: str | None = None,
+    dry_run: bool = False,
+    stage: bool = True,
+    untrack: bool = False,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> AddResult:
+    """Hash *targets* into the cache and write their pointers; a path inside a target changes only it.
+
+    *algorithm* is for new content; *link* replaces the files by that link type afterwards.  Files
+    that cannot be taken are in `failed`, and what was recorded of them before stays recorded.
+
+    Raises: UsageError, UnsupportedTargetError, TrackedByGitError (unless *untrack*), NoSuchPathError.
+    """
+    if not targets:
+        raise UsageError("nothing to add", hint="dataver add <path>")
+    code = _algorithm(repo, algorithm)
+    paths = [relative_to_top(t, repo.cwd, repo.top) for t in targets]
+    plan = plan_intake(paths, repo.targets(), repo.git)
+    for intake in plan:
+        if not untrack and not intake.inner:
+            check_not_in_git(repo.git, intake.target)
+    done: list[AddedTarget] = []
+    failed: list[Failure] = []
+    warnings: list[Failure] = []
+    for intake in plan:
+        try:
+            with repo.lock(f"add-{record_name(intake.target)}", progress=progress):
+                addition = record_target(
+                    repo.workspace,
+                    lambda: repo.trees,
+                    intake,
+                    algorithm=code,
+                    tree_key=repo.secret.tree_key if repo.secret else None,
+                    denier=repo.denier(),
+                    dry_run=dry_run,
+                    jobs=jobs or repo.config.jobs,
+                    progress=progress,
+                )
+                failed += addition.failed
+                warnings += addition.warnings
+                if not dry_run:
+                    _publish(repo, intake, addition, stage=stage, untrack=untrack)
+            done.append(_result(intake, addition, is_staged=stage and not dry_run))
+        except DataverError as error:
+            if len(plan) == 1:
+                raise
+            failed.append(error.failure(intake.target))
+    result = AddResult(tuple(done), dry_run, failed=tuple(failed), warnings=tuple(warnings))
+    if link and not dry_run and not exit_status_of(result.failed):
+        from dataver.ops.checkout import checkout  # a verb after a verb, only where asked for
+
+        checkout(repo, None, [repo.workspace.absolute(t.path) for t in done], relink=True, link=link)
+    return result
+
+
+def _algorithm(repo: Repo, name: str | None) -> int:
+    chosen = name or repo.config.hash_name
+    if chosen not in ("blake3", "xxh128"):
+        raise UsageError(f"unknown hash {chosen!r}; known: blake3, xxh128")
+    if chosen == "xxh128" and repo.config.is_weak_hash_forbidden:
+        raise UsageError("policy.weak_hash forbids xxh128", hint="dataver config list --show-origin")
+    return ALGORITHM_CODES[chosen]
+
+
+def _publish(repo: Repo, intake: Intake, addition: Addition, *, stage: bool, untrack: bool) -> None:
+    """Write the pointer, which names only what is durable; then what Git needs to know of it."""
+    path = pointer_of(intake.target)
+    known = intake.known
+    note = known.pointer.note if known and known.pointer else {}
+    if not addition.is_unchanged or (known is not None and known.is_conflict):
+        pointer = Pointer(
+            addition.root_id, not addition.is_single, addition.files, size_text(addition.size), note
+        )
+        replace(repo.disk, repo.workspace.absolute(path), encode_pointer(pointer))
+    addition.remember()
+    ignore_file = gitfiles.ignore_file_of(intake.target)
+    gitfiles.add_line(repo.top, ignore_file, gitfiles.ignore_line(intake.target), repo.disk)
+    if untrack:
+        found = files_in_git(repo.git, intake.target)
+        if found:
+            repo.git.rm_cached(found)
+    if stage:
+        repo.git.stage([path, ignore_file], force=True)
+
+
+def _result(intake: Intake, addition: Addition, *, is_staged: bool) -> AddedTarget:
+    counts = addition.counts
+    return AddedTarget(
+        path=intake.target,
+        pointer=pointer_of(intake.target),
+        is_folder=not addition.is_single,
+        files=addition.files,
+        size=addition.size,
+        added=counts["added"],
+        modified=counts["modified"] + counts["type"],
+        deleted=counts["deleted"],
+        renamed=counts["renamed"],
+        bytes_added=addition.size_change,
+        root_id=addition.root_id,
+        is_new=intake.known is None,
+        is_unchanged=addition.is_unchanged,
+        is_staged=is_staged,
+    )

@@ -1,0 +1,97 @@
+"""What a verb is about: targets and the versions of them that a person named.
+
+Shared by the verbs that take `[REV] [PATH...]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dataver.errors import DataverError, Failure, FormatError, NoSuchPathError, show_path
+from dataver.formats.pointer import Pointer, target_of
+from dataver.repo import Repo
+from dataver.workspace.paths import PathLike, relative_to_top, select
+from dataver.workspace.pointers import Target, pointers_at
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One target with the version that counts."""
+
+    path: bytes
+    pointer: Pointer
+    patterns: tuple[bytes, ...]
+    """Paths inside the target; empty for all of it."""
+    target: Target | None = None
+
+    def shown(self, path: bytes) -> bytes:
+        """Return a path inside the target as seen from the top."""
+        return self.path + b"/" + path if self.pointer.is_folder else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    choices: list[Choice]
+    failed: list[Failure] = field(default_factory=list)
+
+
+def choose(repo: Repo, rev: str | None, paths: Sequence[PathLike]) -> Chosen:
+    """Return the targets that *paths* name, with their pointers now or in *rev*; bad ones apart.
+
+    Raises: NoSuchPathError, UnknownRevisionError.
+    """
+    if rev is None:
+        targets = repo.targets()
+        bad: dict[bytes, DataverError] = {}
+        pointers = {t.path: t.pointer for t in targets if t.pointer is not None}
+    else:
+        found, errors = pointers_at(repo.git, rev)
+        pointers = {target_of(p): pointer for p, pointer in found.items()}
+        bad = {target_of(p): error for p, error in errors.items()}
+        targets = [
+            Target(path, path + b".dv", "", "", "", pointers.get(path), bad.get(path))
+            for path in sorted({*pointers, *bad})
+        ]
+    choices, failed = [], []
+    for selection in select(targets, paths, repo.cwd, repo.top):
+        target = selection.target
+        pointer = pointers.get(target.path)
+        if pointer is None:
+            error = target.error or FormatError(show_path(target.pointer_path), "cannot be read")
+            if rev is None and not target.disk_blob and target.error is None:
+                error = NoSuchPathError(
+                    target.pointer_path, what=f"{show_path(target.pointer_path)} was deleted"
+                )
+                error.hint = f"git checkout HEAD -- {show_path(target.pointer_path)}"
+            failed.append(error.failure(target.path))
+            continue
+        choices.append(Choice(target.path, pointer, selection.patterns, target))
+    return Chosen(choices, failed)
+
+
+def check_inside(repo: Repo, choice: Choice) -> None:
+    """Check that each named path inside a target is in its tree.  Raises: NoSuchPathError."""
+    from dataver.workspace.sparse import is_glob
+
+    for pattern in choice.patterns:
+        if not is_glob(pattern) and not repo.trees.holds(choice.pointer.root_id, pattern):
+            raise NoSuchPathError(choice.shown(pattern))
+
+
+def erased_warnings(repo: Repo, choice: Choice) -> list[Failure]:
+    """Return the notice that entries of a version were erased, where some were."""
+    try:
+        count = repo.trees.erased_count(choice.pointer.root_id)
+    except DataverError:
+        return []
+    if not count:
+        return []
+    names = repo.erasure_names(choice.pointer.root_id)
+    files = "1 file was" if count == 1 else f"{count} files were"
+    return [Failure(choice.path, "erased", f"{files} erased ({', '.join(names)}) and left out", "", 0)]
+
+
+def relative(repo: Repo, path: PathLike) -> bytes:
+    """Return *path* relative to the top of the work tree."""
+    return relative_to_top(path, repo.cwd, repo.top)

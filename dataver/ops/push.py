@@ -1,0 +1,94 @@
+"""`push`: send what a remote lacks of the versions that are named here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dataver.errors import Failure
+from dataver.model.results import PushResult
+from dataver.ops.exchange import ends_of, explained, meet, select_versions, share_secret
+from dataver.progress import SILENT, Progress
+from dataver.repo import Repo
+from dataver.store.remote import Remote
+from dataver.transfer.send import OvertakenError, Sent, Writer, send
+from dataver.transfer.wanted import Version
+from dataver.workspace.local import new_secret
+from dataver.workspace.paths import PathLike
+
+_TRIES = 5
+
+
+def push(
+    repo: Repo,
+    paths: Sequence[PathLike] = (),
+    *,
+    remote: str | None = None,
+    refs: str | None = None,
+    all_refs: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> PushResult:
+    """Send what the remote lacks of the versions that HEAD, Git's index and the workspace name.
+
+    *refs* (`A..B`) are those of a range of commits instead, *all_refs* those of all branches and
+    tags.  *paths* narrow it to targets; a path inside one stands for all of it, since half a
+    version is none.  Versions that are whole on the remote afterwards are named in its journal.
+
+    Raises: NoRemoteError, UnknownRemoteError, NoSuchPathError, UnknownRevisionError, RemoteError.
+    """
+    start = repo.clock.monotonic()
+    name = repo.remote_name(remote)
+    chosen = select_versions(repo, paths, refs, all_refs=all_refs, is_narrow=False)
+    place = meet(repo, name)
+    requests = place.bucket.requests
+    sent = place.bucket.sent
+    done = _send(repo, place, chosen.versions, dry_run=dry_run, jobs=jobs, progress=progress)
+    failed: list[Failure] = [*chosen.failed, *explained(repo, chosen, done.failed)]
+    return PushResult(
+        remote=name,
+        files=done.files,
+        size=done.size,
+        objects=done.objects,
+        packs=done.packs,
+        sent=done.sent if dry_run else place.bucket.sent - sent,
+        present=max(done.size - done.new, 0),
+        seconds=repo.clock.monotonic() - start,
+        requests=place.bucket.requests - requests,
+        seq=done.seq,
+        dry_run=dry_run,
+        failed=tuple(failed),
+        warnings=(*chosen.warnings, *done.warnings),
+    )
+
+
+def _send(
+    repo: Repo,
+    place: Remote,
+    versions: Sequence[Version],
+    *,
+    dry_run: bool,
+    jobs: int | None,
+    progress: Progress,
+) -> Sent:
+    """Send *versions*, again where others changed meanwhile what this push relied on."""
+    if not dry_run and versions:
+        if repo.secret is None:
+            repo.set_secret(new_secret())
+        if repo.repo_id not in place.repos():
+            share_secret(repo, place)
+            place.register(repo.repo_id, repo.clone_id, is_writer=True)
+    for number in range(_TRIES):
+        try:
+            writer = Writer(repo.clone_id, repo.repo_id)
+            done = send(ends_of(repo, place, jobs), versions, writer, dry_run=dry_run, progress=progress)
+        except OvertakenError:
+            if number == _TRIES - 1:
+                raise
+            place.refresh()
+            repo.obey(place)
+            continue
+        if done.seq:
+            repo.obey(place)
+        return done
+    raise AssertionError

@@ -1,0 +1,218 @@
+"""`status`: the workspace against the pointers, the pointers against HEAD."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from dataver.errors import (
+    DataverError,
+    Failure,
+    IntegrityError,
+    MissingObjectError,
+    NoSuchPathError,
+    show_path,
+)
+from dataver.formats.pointer import Pointer
+from dataver.hashing import ALGORITHM_CODES
+from dataver.model.diff import UNSAFE, Change
+from dataver.model.results import StatusResult, TargetStatus
+from dataver.progress import SILENT, Progress
+from dataver.repo import Repo
+from dataver.workspace.moves import find_moves
+from dataver.workspace.paths import PathLike, Selection, select
+from dataver.workspace.pointers import Target
+from dataver.workspace.presence import missing_entries
+from dataver.workspace.record import Record
+from dataver.workspace.workspace import Look
+
+
+def status(
+    repo: Repo,
+    paths: Sequence[PathLike] = (),
+    *,
+    verify: bool = False,
+    remote: str | bool | None = None,
+    progress: Progress = SILENT,
+) -> StatusResult:
+    """Say what differs, target by target; takes no lock, waits for nobody, changes only the index.
+
+    With *verify* every file is hashed, whatever the index says.  With *remote* (a name, or True
+    for the default one) it also asks what that remote lacks.
+
+    Raises: NoSuchPathError, UnknownRemoteError.
+    """
+    targets = repo.targets()
+    moves = find_moves(repo.workspace, targets)
+    chosen = select(targets, paths, repo.cwd, repo.top)
+    failed: list[Failure] = []
+    warnings: list[Failure] = []
+    found = []
+    for selection in chosen:
+        state = _look_at(repo, selection, moves, failed, warnings, verify=verify, progress=progress)
+        if remote is not None and selection.target.pointer is not None:
+            name = None if remote is True else str(remote)
+            lacking = _remote_missing(repo, selection.target.pointer, name, failed, selection.target.path)
+            state = replace(state, remote_missing=lacking)
+        found.append(state)
+    head_name = ""
+    if any(t.at for t in found) and (head := repo.git.head()):
+        head_name = repo.git.describe(head)
+    is_fresh = bool(found) and all(t.state in ("absent", "error") for t in found)
+    head = repo.git.head() or ""
+    return StatusResult(
+        head,
+        tuple(found),
+        is_fresh,
+        bool(repo.config.remote_names),
+        repo.git.describe(head) if head and any(t.at for t in found) else "",
+        failed=tuple(failed),
+        warnings=tuple(warnings),
+    )
+
+
+def _look_at(
+    repo: Repo,
+    selection: Selection,
+    moves: dict[bytes, bytes],
+    failed: list[Failure],
+    warnings: list[Failure],
+    *,
+    verify: bool,
+    progress: Progress,
+) -> TargetStatus:
+    target = selection.target
+    if target.is_conflict:
+        return _status(target, "conflict", git="modified")
+    if target.pointer is None:
+        if target.error is not None:
+            failed.append(target.error.failure(target.path))
+        return _status(target, "error" if target.error else "clean")
+    pointer = target.pointer
+    if target.path in moves:
+        return replace(_status(target, "clean", git="moved"), moved_from=moves[target.path])
+    look = repo.workspace.look(target.path, verify=verify, is_tracked=_tracked_in(repo, pointer))
+    record = look.record
+    if record is not None and look.is_clean(pointer.root_id) and not record.patterns and not record.missing:
+        lost = missing_entries(repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
+        if lost:
+            warnings.append(_unsaved_warning(target, lost))
+        return _status(target, "clean")
+    try:
+        return _compared(repo, target, pointer, look, selection, failed, progress)
+    except MissingObjectError:
+        # The tree itself was never fetched: nothing can be said of single files, and none is lost.
+        return replace(_status(target, "absent"), absent=pointer.files)
+    except (IntegrityError, NoSuchPathError) as error:
+        failed.append(error.failure(target.path))
+        return _status(target, "error")
+
+
+def _unsaved_warning(target: Target, lost: int) -> Failure:
+    files = "1 file is" if lost == 1 else f"{lost} files are"
+    return Failure(
+        target.path,
+        "missing-object",
+        f"the content of {files} in the workspace only, and no more in the cache",
+        f"dataver add {show_path(target.path)}",
+        0,
+    )
+
+
+def _tracked_in(repo: Repo, pointer: Pointer) -> Callable[[bytes], bool]:
+    def is_tracked(path: bytes) -> bool:
+        try:
+            return repo.trees.holds(pointer.root_id, path)
+        except DataverError:
+            return False
+
+    return is_tracked
+
+
+def _status(target: Target, state: str, *, git: str = "") -> TargetStatus:
+    pointer = target.pointer
+    return TargetStatus(
+        path=target.path,
+        pointer=target.pointer_path,
+        state=state,
+        git=git or target.git,
+        changes=(),
+        at="",
+        files=pointer.files if pointer else 0,
+        size_text=pointer.size_text if pointer else "",
+        absent=0,
+        missing=0,
+        erased=0,
+        remote_missing=None,
+        sparse=(),
+        is_folder=pointer is None or pointer.is_folder,
+    )
+
+
+def _compared(
+    repo: Repo,
+    target: Target,
+    pointer: Pointer,
+    look: Look,
+    selection: Selection,
+    failed: list[Failure],
+    progress: Progress,
+) -> TargetStatus:
+    from dataver.ops.comparing import compare_target  # opens trees: a clean status does without
+
+    code = ALGORITHM_CODES[repo.config.hash_name]
+    compared = compare_target(repo, look, pointer, code, progress)
+    failed += look.failed
+    changes = [c for c in compared.changes if _is_selected(c, selection)]
+    changes += [
+        Change(UNSAFE, f.path, None, None, f.message)
+        for f in look.failed
+        if f.code in ("unsafe-file", "hostile-input")
+    ]
+    lost = missing_entries(repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
+    absent = compared.absent
+    state = "clean"
+    if changes:
+        state = "dirty"
+    elif absent:
+        state = "absent" if look.snapshot is None or not look.snapshot.files else "partial"
+    record = look.record
+    return replace(
+        _status(target, state),
+        changes=tuple(changes),
+        at=_other_version(repo, target, record) if record and record.root_id != pointer.root_id else "",
+        absent=absent,
+        missing=min(lost, absent) if absent else 0,
+        erased=repo.trees.erased_count(pointer.root_id),
+        sparse=tuple(p.decode("utf-8", "backslashreplace") for p in record.patterns) if record else (),
+    )
+
+
+def _is_selected(change: Change, selection: Selection) -> bool:
+    from dataver.workspace.sparse import Sparse
+
+    return not selection.patterns or Sparse(selection.patterns).matches(
+        change.path[len(selection.target.path) + 1 :]
+    )
+
+
+def _other_version(repo: Repo, target: Target, record: Record) -> str:
+    """Return the name of the commit whose version the workspace holds; empty when none is found."""
+    return repo.version_name(target.pointer_path, record.root_id)
+
+
+def _remote_missing(
+    repo: Repo, pointer: Pointer, name: str | None, failed: list[Failure], path: bytes
+) -> int | None:
+    from dataver.transfer.lacking import count_lacking  # the remote's libraries
+
+    try:
+        remote = repo.remote(name)
+        remote.refresh()
+        count = count_lacking(repo.trees, remote, pointer.root_id)
+    except DataverError as error:
+        failed.append(error.failure(path))
+        return None
+    if count:
+        failed.append(MissingObjectError(f"data of {count} objects", f"remote {repo.remote_name(name)}").failure(path))
+    return count

@@ -1,0 +1,11 @@
+"""Several things at once: the only package that starts threads and worker processes.
+
+Results come in the order of their tasks, and at most two tasks per worker are under way, so that
+memory stays bounded however long the list.
+"""
+
+from dataver.parallel.count import worker_count
+from dataver.parallel.processes import Processes, WorkerLostError
+from dataver.parallel.threads import Beside, beside, threads_map_ordered
+
+__all__ = ["Beside", "Processes", "WorkerLostError", "beside", "threads_map_ordered", "worker_count"]

@@ -1,0 +1,247 @@
+"""One repository: where it is, what it is configured to, and its stores, each opened when first asked.
+
+Has no verbs: those are functions in `ops` that take a `Repo`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dataver.disk.atomic import make_folders
+from dataver.disk.disk import Clock, Disk
+from dataver.disk.lock import hold
+from dataver.errors import NoDataverError, NoRemoteError, UnknownRemoteError
+from dataver.git import Git, find_place
+from dataver.hashing import derive
+from dataver.index.state import State
+from dataver.progress import SILENT, Progress
+from dataver.store.cache import Cache
+from dataver.workspace import local
+from dataver.workspace.pointers import Target, list_targets, version_name
+from dataver.workspace.record import Records
+from dataver.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from dataver.erasure.records import ErasureState
+    from dataver.formats.keys import Secret
+    from dataver.model.config import Config
+    from dataver.model.names import Oid
+    from dataver.store.remote import Remote
+    from dataver.store.trees import Trees
+
+def has_records(common_folder: str) -> bool:
+    """Tell, by names alone, whether any remote's erasure records are known here."""
+    try:
+        return any(name.endswith(".records") for name in os.listdir(f"{common_folder}/remotes"))
+    except OSError:
+        return False
+
+
+CONFIG_FOLDER = ".dataver"
+CONFIG_FILE = ".dataver/config.toml"
+
+
+class Repo:
+    """One work tree with its cache, index, remotes and configuration.
+
+    Used as a context manager, or closed by `close`.
+    """
+
+    def __init__(
+        self,
+        start: str,
+        *,
+        overrides: Mapping[str, str] | None = None,
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Open the repository that the folder *start* lies in; see `open`."""
+        self.place = find_place(start)
+        self.top = self.place.top
+        self.cwd = os.path.realpath(start)
+        self.disk = disk or Disk()
+        self.clock = clock or Clock()
+        self.overrides = dict(overrides or {})
+        self.common_folder = f"{self.place.common_dir}/dataver"
+        """What all work trees share: cache, keys, locks, what was seen of remotes."""
+        self.own_folder = f"{self.place.git_dir}/dataver"
+        """What belongs to this work tree alone: index and record."""
+        if not os.path.isfile(f"{self.top}/{CONFIG_FILE}"):
+            raise NoDataverError(self.top)
+        self.git = Git(self.top, self.place)
+        self._remotes: dict[str, Remote] = {}
+
+    @classmethod
+    def open(cls, start: str = ".", *, overrides: Mapping[str, str] | None = None) -> Repo:
+        """Open the repository that the folder *start* lies in.
+
+        *overrides* are configuration values by key, stronger than every file.
+
+        Raises: NoGitError, NoDataverError.
+        """
+        return cls(start, overrides=overrides)
+
+    def __enter__(self) -> Repo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of open files and connections."""
+        if "cache" in self.__dict__:
+            self.cache.close()
+        for remote in self._remotes.values():
+            remote.close()
+        self._remotes = {}
+
+    @cached_property
+    def state(self) -> State:
+        return State(f"{self.own_folder}/index/state.sqlite")
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(f"{self.own_folder}/record", self.disk)
+
+    @cached_property
+    def config(self) -> Config:
+        """All settings in force.  Raises: ConfigError."""
+        return local.load_config(self.top, self.common_folder, self.overrides, self.state)
+
+    def reload_config(self) -> None:
+        """Forget what was read of the configuration: a verb has changed it."""
+        self.__dict__.pop("config", None)
+
+    @cached_property
+    def cache(self) -> Cache:
+        folder = self.config.cache_dir
+        folder = os.path.join(self.top, os.path.expanduser(folder)) if folder else f"{self.common_folder}/cache"
+        return Cache(folder, self.disk, pack_below=self.config.pack_below)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The user's files in this work tree."""
+        return Workspace(
+            self.top,
+            self.own_folder,
+            cache=lambda: self.cache,
+            records=self.records,
+            state=self.state,
+            disk=self.disk,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def erasures(self) -> ErasureState:
+        """What the journals' records, as last seen, erase and deny.
+
+        Raises: SignatureRefusedError, FormatError.
+        """
+        from dataver.erasure.records import fold, merged  # only where records may exist
+        from dataver.transfer.connect import known_records
+
+        pin = bytes.fromhex(self.config.signers_pin)
+        return merged([fold(records, pin=pin) for records in known_records(self.common_folder)])
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The trees in the cache, as a reader may see them."""
+        from dataver.store.trees import Trees  # msgspec costs 35 ms that a clean status does not pay
+
+        if not has_records(self.common_folder):
+            return Trees(self.cache)
+        return Trees(self.cache, self.erasures.erased)
+
+    def obey(self, remote: Remote) -> None:
+        """Take over what *remote*'s journal, just read, demands, and remember how far it was read.
+
+        Raises: SignatureRefusedError, FormatError, UnsupportedError: then nothing is remembered.
+        """
+        from dataver.erasure.records import fold  # only where a remote was asked
+        from dataver.transfer.connect import keep_seen
+
+        fold(remote.records(), pin=bytes.fromhex(self.config.signers_pin))
+        keep_seen(remote, self.common_folder, self.disk)
+        self.__dict__.pop("erasures", None)
+        self.__dict__.pop("trees", None)
+
+    def denier(self) -> Callable[[Oid], str] | None:
+        """Return what names the erasure that denies an oid; None where nothing is denied."""
+        if not has_records(self.common_folder) or self.secret is None or not self.erasures.denied:
+            return None
+        from dataver.erasure.deny import denier  # only where content is denied
+
+        return denier(self.erasures, self.secret)
+
+    def erasure_names(self, root_id: bytes) -> list[str]:
+        """Return the names of the erasures that took entries of a tree, sorted."""
+        leaves = (self.trees.leaf(ref) for ref in self.trees.root(root_id).leaves)
+        return sorted({self.erasures.name_of(c) for leaf in leaves for c in leaf.erased})
+
+    @property
+    def secret(self) -> Secret | None:
+        """The repository secret; None in a clone that has not yet met a remote."""
+        return local.load_secret(self.common_folder)
+
+    def set_secret(self, secret: Secret) -> None:
+        """Keep the secret that a remote holds; the caller made sure that there is no other."""
+        local.save_secret(self.common_folder, secret, self.disk)
+
+    @property
+    def clone_id(self) -> str:
+        """16 random bytes in hex that tell this clone from others."""
+        return local.clone_id(self.common_folder, self.disk)
+
+    def targets(self) -> list[Target]:
+        """Return every tracked file and folder, sorted by path."""
+        return list_targets(self.git)
+
+    def remote_name(self, name: str | None = None) -> str:
+        """Return the name of the remote to use.  Raises: NoRemoteError, UnknownRemoteError."""
+        known = self.config.remote_names
+        chosen = name or self.config.default_remote
+        if not known:
+            raise NoRemoteError
+        if chosen not in known:
+            raise UnknownRemoteError(chosen, known)
+        return chosen
+
+    def remote(self, name: str | None = None) -> Remote:
+        """Return an open remote.  Raises: NoRemoteError, UnknownRemoteError, RemoteError and its kin."""
+        from dataver.transfer.connect import open_remote  # the remote's libraries: not for status
+
+        chosen = self.remote_name(name)
+        if chosen not in self._remotes:
+            settings = self.config.remote(chosen)
+            assert settings is not None
+            self._remotes[chosen] = open_remote(
+                settings, top=self.top, common_folder=self.common_folder, disk=self.disk, clock=self.clock
+            )
+        return self._remotes[chosen]
+
+    @property
+    def repo_id(self) -> str:
+        """The id that all clones with the same secret share, 32 hex; of a clone without one its own."""
+        secret = self.secret
+        return self.clone_id if secret is None else derive("dataver v1 repo id", secret.value)[:16].hex()
+
+    def version_name(self, pointer_path: bytes, root_id: bytes) -> str:
+        """Return what people call a commit that has the tree *root_id* at *pointer_path*; or nothing."""
+        return version_name(self.git, pointer_path, root_id)
+
+    def lock(
+        self, name: str, *, shared: bool = False, progress: Progress = SILENT
+    ) -> AbstractContextManager[None]:
+        """Hold one of this work tree's locks; see `disk.lock.hold`."""
+        folder = f"{self.common_folder}/locks"
+        if not os.path.isdir(folder):
+            make_folders(self.disk, folder)
+        return hold(f"{folder}/{name}", shared=shared, progress=progress)

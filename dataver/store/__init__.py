@@ -1,0 +1,1 @@
+"""Objects by id: the cache, the remotes, and the trees that lie in them."""

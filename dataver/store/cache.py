@@ -1,0 +1,409 @@
+"""The cache: every object of this clone in one folder, small ones in packs, large ones loose.
+
+Owns the folder's layout (`packs/`, `objects/`, `tmp/`, `quarantine/`, `users/`) and the order in
+which things become visible in it: bytes synced, then named, then the folder synced.  Structure
+and data have packs of their own, told apart by the first letter of the file's name, so that a
+diff of two trees opens no table of data.  See docs/format.md, chapter "Cache".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+
+from dataver.disk.atomic import make_folders, publish_many, replace, temp_name
+from dataver.disk.disk import Disk
+from dataver.errors import CorruptObjectError, DataverError, FormatError, MissingObjectError, local_error
+from dataver.formats.pack import ROW_SIZE, Row, Table
+from dataver.hashing import Buffer, digest
+from dataver.model.names import (
+    BLOB,
+    CHUNK,
+    STRUCTURE_KINDS,
+    ObjectName,
+    Oid,
+    StructureId,
+    blob_name,
+    oid_of_name,
+    show_name,
+)
+from dataver.store.lookup import Lookup
+from dataver.store.loose import Loose
+from dataver.store.packfile import PackReader, PackWriter, WrittenPack
+
+PACK_BELOW = 64 * 1024
+"""Blobs of at least this many bytes lie loose, by default."""
+FOLD_COUNT = 24
+FOLD_BELOW = 4 * 1024 * 1024
+
+
+class CachedPack:
+    """One pack of the cache; its table is read once, its file opened when first needed."""
+
+    def __init__(self, path: str, reader: PackReader) -> None:
+        self.path = path
+        self.reader = reader
+        self.size = reader.size
+        self.table: Table = reader.table(is_own=True)
+
+    @property
+    def pack_id(self) -> StructureId:
+        return StructureId(bytes.fromhex(os.path.basename(self.path)[2:]))
+
+
+class _Group:
+    """The packs of structure, or those of data, and the look-up over their tables."""
+
+    def __init__(self, packs: Sequence[CachedPack]) -> None:
+        self.packs = list(packs)
+        self.lookup = Lookup([p.table.rows_data for p in self.packs], ROW_SIZE)
+
+    def row(self, found: tuple[int, int]) -> tuple[CachedPack, Row]:
+        pack = self.packs[found[0]]
+        return pack, pack.table.row(found[1])
+
+
+class Cache:
+    """Objects by name in a local folder that several repositories and users may share."""
+
+    def __init__(self, folder: str, disk: Disk, *, pack_below: int = PACK_BELOW) -> None:
+        """Use *folder*, which is made when first written to."""
+        self.folder = folder
+        self.pack_below = pack_below
+        self.loose = Loose(folder)
+        self._disk = disk
+        self._groups: dict[str, _Group] = {}
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def _group(self, letter: str) -> _Group:
+        group = self._groups.get(letter)
+        if group is None:
+            group = self._groups[letter] = self._listed(letter)
+        return group
+
+    def _listed(self, letter: str) -> _Group:
+        packs = []
+        known = {p.path: p for p in self._groups[letter].packs} if letter in self._groups else {}
+        for name in self._pack_files(letter):
+            path = f"{self.folder}/packs/{name}"
+            present = known.pop(path, None)
+            if present is not None:
+                packs.append(present)
+                continue
+            try:
+                packs.append(CachedPack(path, PackReader(path)))
+            except FileNotFoundError:  # folded meanwhile: what it held is in a pack listed next time
+                continue
+            except (FormatError, ValueError):
+                self._set_aside(path)
+        for gone in known.values():
+            gone.reader.close()
+        return _Group(packs)
+
+    def _pack_files(self, letter: str) -> list[str]:
+        try:
+            names = os.listdir(f"{self.folder}/packs")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise local_error(error, f"{self.folder}/packs") from error
+        return sorted(n for n in names if n[:2] == letter + "-" and len(n) == 66)
+
+    def refresh(self) -> None:
+        """List the packs again: another process may have added or folded some."""
+        for letter in list(self._groups):
+            self._groups[letter] = self._listed(letter)
+
+    def close(self) -> None:
+        for group in self._groups.values():
+            for pack in group.packs:
+                pack.reader.close()
+        self._groups = {}
+
+    def packs(self, *, structure: bool) -> list[CachedPack]:
+        """Return the packs of structure, or those of data."""
+        return self._group("s" if structure else "d").packs
+
+    def stamp(self) -> tuple[frozenset[str], tuple[int, ...]]:
+        """Return what is here by names only: nothing vanished while the packs of an old stamp remain
+        and the folders of loose blobs are unchanged."""
+        names = frozenset((*self._pack_files("s"), *self._pack_files("d")))
+        return names, self.loose.stamp()
+
+    def locate(self, name: ObjectName) -> tuple[CachedPack, Row] | None:
+        """Return the pack and row of a packed object, or None."""
+        group = self._group("s" if name[0] in STRUCTURE_KINDS else "d")
+        found = group.lookup.find(name)
+        return None if found is None else group.row(found)
+
+    def positions(self, names: Sequence[ObjectName]) -> list[tuple[int, int] | None]:
+        """Return for each of *names*, all structure or all data, (number in `packs`, row), or None.
+
+        The numbers hold until the packs are listed again.
+        """
+        if not names:
+            return []
+        return self._group("s" if names[0][0] in STRUCTURE_KINDS else "d").lookup.find_many(names)
+
+    def locate_many(self, names: Sequence[ObjectName]) -> list[tuple[CachedPack, Row] | None]:
+        """Return for each of *names*, all structure or all data, its pack and row, or None."""
+        if not names:
+            return []
+        group = self._group("s" if names[0][0] in STRUCTURE_KINDS else "d")
+        return [None if f is None else group.row(f) for f in group.lookup.find_many(names)]
+
+    def has(self, name: ObjectName) -> bool:
+        return not self.missing([name])
+
+    def is_packed(self, name: ObjectName) -> bool:
+        """Tell whether a pack of data has *name*, for loops over many small blobs."""
+        group = self._group("d")
+        return bool(group.packs) and group.lookup.find(name) is not None
+
+    def prepare_lookup(self, count: int) -> None:
+        """Get ready to look up *count* blobs: workers that are forked afterwards share what was read."""
+        self._group("d").lookup.prepare(count)
+
+    def missing(self, names: Iterable[ObjectName]) -> list[ObjectName]:
+        """Return those of *names* that are not here, in their order, without reading any."""
+        structure: list[ObjectName] = []
+        data: list[ObjectName] = []
+        for name in names:
+            (structure if name[0] in STRUCTURE_KINDS else data).append(name)
+        lost = []
+        if structure:
+            found = self._group("s").lookup.find_many(structure)
+            lost += [n for n, f in zip(structure, found, strict=True) if f is None]
+        if data:
+            found = self._group("d").lookup.find_many(data)
+            unpacked = [n for n, f in zip(data, found, strict=True) if f is None]
+            if unpacked:
+                there = self.loose.present([oid_of_name(n) for n in unpacked if n[0] == BLOB])
+                lost += [n for n in unpacked if n[0] != BLOB or oid_of_name(n) not in there]
+        return lost
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def read(self, name: ObjectName, known: tuple[CachedPack, Row] | None = None) -> Buffer:
+        """Return an object's bytes; content is compared with its hash, structure by who decodes it.
+
+        *known* is where `locate_many` found it.
+
+        Raises: MissingObjectError; CorruptObjectError, after moving the bad copy to quarantine.
+        """
+        for attempt in range(2):
+            place = known or self.locate(name)
+            if place is None and name[0] == BLOB:
+                data = self._read_loose(oid_of_name(name))
+                if data is not None:
+                    return data
+            if place is not None:
+                return self._checked(name, place)
+            if attempt == 0:
+                self.refresh()
+        raise MissingObjectError(show_name(name))
+
+    def _checked(self, name: ObjectName, place: tuple[CachedPack, Row]) -> Buffer:
+        pack, row = place
+        try:
+            data = pack.reader.read(row)
+        except FormatError as error:
+            self.quarantine(name)
+            raise CorruptObjectError(show_name(name), "the cache") from error
+        if name[0] in (BLOB, CHUNK) and digest(name[1], data) != oid_of_name(name)[1:]:
+            self.quarantine(name)
+            raise CorruptObjectError(show_name(name), "the cache")
+        return data
+
+    def _read_loose(self, oid: Oid) -> bytes | None:
+        fd = self.loose.open(oid)
+        if fd is None:
+            return None
+        with open(fd, "rb") as file:
+            data = file.read()
+        if digest(oid[0], data) != oid[1:]:
+            self.quarantine(blob_name(oid))
+            raise CorruptObjectError(show_name(blob_name(oid)), "the cache")
+        return data
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def temp_path(self) -> str:
+        """Return a fresh path in the cache's `tmp/`, making the folders where they are missing."""
+        folder = f"{self.folder}/tmp"
+        if not os.path.isdir(folder):
+            make_folders(self._disk, f"{self.folder}/packs")
+            make_folders(self._disk, folder)
+        return temp_name(folder)
+
+    def publish(self, packs: Sequence[WrittenPack], blobs: Sequence[tuple[str, Oid]] = ()) -> None:
+        """Make finished temp files part of the cache, durable before they have a name.
+
+        *blobs* are (temp path, oid) of loose blobs.  After this returns, a pointer may name them.
+        """
+        pairs: list[tuple[str | bytes, str | bytes]] = []
+        for pack in packs:
+            letter = "s" if Table(pack.table).name(0)[0] in STRUCTURE_KINDS else "d"
+            pairs.append((pack.path, f"{self.folder}/packs/{letter}-{pack.pack_id.hex()}"))
+        for temp, oid in blobs:
+            final = self.loose.path(oid)
+            if not os.path.isdir(os.path.dirname(final)):
+                make_folders(self._disk, os.path.dirname(final))
+            pairs.append((temp, final))
+        if pairs:
+            publish_many(self._disk, pairs)
+            self.refresh()
+
+    def writer(self) -> CacheWriter:
+        """Return a writer; what it took is visible and durable once it is committed."""
+        return CacheWriter(self, self._disk)
+
+    def fold(self) -> None:
+        """Write many small packs of one group together as one: publish the new, then drop the old."""
+        for letter in ("s", "d"):
+            small = [p for p in self._group(letter).packs if p.size < FOLD_BELOW]
+            if len(small) < FOLD_COUNT:
+                continue
+            writer = PackWriter(self._disk, self.temp_path())
+            taken = []
+            try:
+                for pack in small:
+                    if writer.size > 8 * FOLD_BELOW:
+                        break
+                    for row in sorted(pack.table.rows(), key=lambda r: r.offset):
+                        writer.add_stored(
+                            row.name, row.codec, bytes(pack.reader.stored(row)), row.raw, row.check
+                        )
+                    taken.append(pack)
+                written = writer.close()
+            except (DataverError, OSError):
+                # Folding only saves time: a damaged pack is left for who reads from it.
+                writer.abort()
+                continue
+            self.publish([written])
+            for pack in taken:
+                with contextlib.suppress(OSError):
+                    self._disk.unlink(pack.path)
+            self.refresh()
+
+    # -- damage -------------------------------------------------------------------------------
+
+    def quarantine(self, name: ObjectName) -> None:
+        """Move a damaged object out of the way; the sound objects of its pack stay in the cache."""
+        if name[0] == BLOB and self.loose.has(oid_of_name(name)):
+            self._set_aside(self.loose.path(oid_of_name(name)))
+            return
+        place = self.locate(name)
+        if place is None:
+            return
+        pack, _ = place
+        writer = PackWriter(self._disk, self.temp_path())
+        for row in sorted(pack.table.rows(), key=lambda r: r.offset):
+            if row.name != name and self._is_sound(pack, row):
+                writer.add_stored(row.name, row.codec, bytes(pack.reader.stored(row)), row.raw, row.check)
+        if len(writer):
+            self.publish([writer.close()])
+        else:
+            writer.abort()
+        self._set_aside(pack.path)
+        self.refresh()
+
+    @staticmethod
+    def _is_sound(pack: CachedPack, row: Row) -> bool:
+        from dataver.hashing import xxh3_64
+
+        try:
+            stored = pack.reader.stored(row)
+            if xxh3_64(stored) != row.check:
+                return False
+            if row.name[0] in (BLOB, CHUNK):
+                return digest(row.name[1], pack.reader.read(row)) == oid_of_name(row.name)[1:]
+        except FormatError:
+            return False
+        return True
+
+    def _set_aside(self, path: str) -> None:
+        folder = f"{self.folder}/quarantine"
+        try:
+            make_folders(self._disk, folder)
+            self._disk.rename(path, f"{folder}/{os.path.basename(path)}-{os.urandom(4).hex()}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise local_error(error, path, "move to quarantine") from error
+
+    def register(self, user_id: str, text: bytes) -> None:
+        """Say in the cache that a repository uses it; gc asks these before it deletes."""
+        path = f"{self.folder}/users/{user_id}.toml"
+        try:
+            with open(path, "rb") as file:
+                if file.read() == text:
+                    return
+        except FileNotFoundError:
+            make_folders(self._disk, os.path.dirname(path))
+        replace(self._disk, path, text)
+
+
+class CacheWriter:
+    """Collects new objects and puts them into the cache all at once.
+
+    Used as a context manager: leaving it without `commit` drops everything it took.
+    """
+
+    def __init__(self, cache: Cache, disk: Disk) -> None:
+        self._cache, self._disk = cache, disk
+        self._open: dict[str, PackWriter] = {}
+        self._packs: list[WrittenPack] = []
+        self._blobs: list[tuple[str, Oid]] = []
+
+    def __enter__(self) -> CacheWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._open.values():
+            writer.abort()
+        for path in [p.path for p in self._packs] + [temp for temp, _ in self._blobs]:
+            with contextlib.suppress(OSError):
+                self._disk.unlink(path)
+        self._open, self._packs, self._blobs = {}, [], []
+
+    def add(self, name: ObjectName, data: Buffer) -> None:
+        """Take an object whose name was computed from *data*."""
+        from dataver.formats.pack import TARGET_SIZE
+
+        letter = "s" if name[0] in STRUCTURE_KINDS else "d"
+        writer = self._open.get(letter)
+        if writer is None:
+            writer = self._open[letter] = PackWriter(self._disk, self._cache.temp_path())
+        writer.add(name, data)
+        if writer.size >= TARGET_SIZE:
+            self._packs.append(self._open.pop(letter).close())
+
+    def take(self, packs: Iterable[WrittenPack], blobs: Iterable[tuple[str, Oid]]) -> None:
+        """Take pack files and loose blobs that were written into the cache's `tmp/`."""
+        self._packs += packs
+        self._blobs += blobs
+
+    @property
+    def pending_size(self) -> int:
+        """Bytes in finished packs that are not yet in the cache."""
+        return sum(p.size for p in self._packs)
+
+    def commit(self) -> None:
+        """Make everything durable and visible: blobs before the structure that names them."""
+        for letter in list(self._open):
+            self._packs.append(self._open.pop(letter).close())
+        structure = [p for p in self._packs if Table(p.table).name(0)[0] in STRUCTURE_KINDS]
+        data = [p for p in self._packs if p not in structure]
+        packs, blobs = self._packs, self._blobs
+        self._packs, self._blobs = [], []
+        try:
+            # One sync covers both; the names of structure come last.
+            self._cache.publish([*data, *structure], blobs)
+        finally:
+            for path in [p.path for p in packs] + [temp for temp, _ in blobs]:
+                with contextlib.suppress(OSError):
+                    self._disk.unlink(path)
+        self._cache.fold()

@@ -1,0 +1,202 @@
+"""A bucket in a local folder, through our own disk: what is there is whole and durable.
+
+Written as everything durable here is: temp file, sync, link or rename without replacing, sync of
+the folder; so create-if-absent has one winner also among processes and on network file systems.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+
+from dataver.disk import atomic
+from dataver.disk.disk import Disk
+from dataver.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    DataverError,
+    PermissionDeniedError,
+    local_error,
+)
+from dataver.store.bucket import Info, KeyMissingError, Request, check_key
+
+
+class FolderBucket:
+    """The bucket whose keys are the files below *root*."""
+
+    # A stat is as cheap as a listing's share of it.
+    page_size = 1
+    listing_good_s = 0.0
+
+    def __init__(self, root: str, disk: Disk) -> None:
+        self.url = self.root = os.path.abspath(root)
+        self.has_create_if_absent = True
+        self.requests = self.sent = self.received = 0
+        self._disk = disk
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{check_key(key)}"
+
+    def _read_error(self, error: OSError, key: str) -> DataverError:
+        if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            if os.path.isdir(self.root):
+                return KeyMissingError(self.url, key)
+            return BucketNotFoundError(self.url)
+        if isinstance(error, PermissionError):
+            return AccessDeniedError("read", self._path(key))
+        return local_error(error, self._path(key))
+
+    def _write_error(self, error: DataverError | OSError, key: str) -> DataverError:
+        if isinstance(error, OSError):
+            error = local_error(error, self._path(key), "write")
+        if isinstance(error, PermissionDeniedError):
+            return AccessDeniedError("write", self._path(key))
+        return error
+
+    def get(self, key: str, start: int = 0, size: int | None = None) -> bytes:
+        self.requests += 1
+        try:
+            with open(self._path(key), "rb", buffering=0) as file:
+                data = _read(file.fileno(), start, size)
+        except OSError as error:
+            raise self._read_error(error, key) from error
+        self.received += len(data)
+        return data
+
+    def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | KeyMissingError]:
+        found: list[bytes | KeyMissingError] = []
+        for key, start, size in requests:
+            try:
+                found.append(self.get(key, start, size))
+            except KeyMissingError as error:
+                found.append(error)
+        return found
+
+    def put(self, key: str, data: bytes) -> None:
+        self.requests += 1
+        path = self._path(key)
+        try:
+            self._make_folder(path)
+            atomic.replace(self._disk, path, data)
+        except (DataverError, OSError) as error:
+            raise self._write_error(error, key) from error
+        self.sent += len(data)
+
+    def put_file(self, key: str, path: str | os.PathLike[str]) -> None:
+        self.requests += 1
+        target = self._path(key)
+        temp = ""
+        try:
+            self._make_folder(target)
+            temp = atomic.temp_name(os.path.dirname(target))
+            with open(path, "rb") as source:
+                self.sent += self._copy(source.fileno(), temp)
+            atomic.move_over(self._disk, temp, target)
+            self._disk.sync_folder(os.path.dirname(target))
+        except (DataverError, OSError) as error:
+            with contextlib.suppress(OSError):
+                self._disk.unlink(temp)
+            raise self._write_error(error, key) from error
+
+    def _copy(self, source_fd: int, temp: str) -> int:
+        size = os.fstat(source_fd).st_size
+        target_fd = self._disk.create(temp, 0o644)
+        try:
+            if not self._disk.clone(source_fd, target_fd):
+                self._disk.copy_range(source_fd, target_fd, size)
+            self._disk.sync(target_fd)
+        finally:
+            os.close(target_fd)
+        return size
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        self.requests += 1
+        path = self._path(key)
+        try:
+            self._make_folder(path)
+            atomic.write_new(self._disk, path, data)
+        except FileExistsError:
+            return False
+        except (DataverError, OSError) as error:
+            raise self._write_error(error, key) from error
+        self.sent += len(data)
+        return True
+
+    def _make_folder(self, path: str) -> None:
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            # A root that is not there may be a disk that is not mounted: never make it here.
+            if not os.path.isdir(self.root):
+                raise BucketNotFoundError(self.url)
+            atomic.make_folders(self._disk, folder)
+
+    def head(self, key: str) -> Info | None:
+        self.requests += 1
+        try:
+            found = os.stat(self._path(key))
+        except OSError as error:
+            converted = self._read_error(error, key)
+            if isinstance(converted, KeyMissingError):
+                return None
+            raise converted from error
+        return Info(key, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
+
+    def list(self, prefix: str) -> Iterator[Info]:
+        self.requests += 1
+        if not os.path.isdir(self.root):
+            raise BucketNotFoundError(self.url)
+        folder, _, start = prefix.rpartition("/")
+        return self._below(folder, start)
+
+    def _below(self, folder: str, start: str) -> Iterator[Info]:
+        path = os.path.join(self.root, folder)
+        try:
+            with os.scandir(path) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise AccessDeniedError("list", path) from error
+        for entry in found:
+            if not entry.name.startswith(start) or entry.name.startswith(atomic.TEMP_PREFIX):
+                continue
+            key = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir():
+                yield from self._below(key, "")
+                continue
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue
+            yield Info(key, status.st_size, status.st_mtime)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.requests += 1
+            try:
+                self._disk.unlink(self._path(key))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise self._write_error(error, key) from error
+
+    def prepare(self) -> None:
+        """Make the folder and those above it."""
+        try:
+            atomic.make_folders(self._disk, self.root)
+        except (DataverError, OSError) as error:
+            raise self._write_error(error, ".") from error
+
+
+def _read(fd: int, start: int, size: int | None) -> bytes:
+    there = max(os.fstat(fd).st_size - start, 0)
+    want = there if size is None else min(size, there)
+    data = os.pread(fd, want, start)
+    while len(data) < want:
+        more = os.pread(fd, want - len(data), start + len(data))
+        if not more:
+            break
+        data += more
+    return data

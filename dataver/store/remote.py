@@ -1,0 +1,278 @@
+"""A remote: objects by name in packs, found through segments, under a journal that is the only truth.
+
+Reading never writes, a client's own `clients/<clone id>` apart.  Writing is `store.push`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence, Set
+from typing import NamedTuple
+
+from dataver.disk.disk import Clock, Disk
+from dataver.errors import (
+    CorruptObjectError,
+    DataverError,
+    MissingObjectError,
+    NotARemoteError,
+    RemoteError,
+    RemoteStateError,
+)
+from dataver.formats import layout
+from dataver.formats.layout import Description
+from dataver.formats.segment import Place, SegmentRef
+from dataver.formats.state import NamedRoot, Seen
+from dataver.model.names import ObjectName, StructureId
+from dataver.store.bucket import Bucket, KeyMissingError
+from dataver.store.journal import Journal, Record
+from dataver.store.local import LocalCopies
+from dataver.store.packcheck import PackCheck, missing_of
+from dataver.store.push import Parts, Push
+from dataver.store.ranges import Range, read_ranges
+from dataver.store.segments import Segments
+
+_JOBS = 8
+_LATELY_S = 86_400
+
+
+class Surroundings(NamedTuple):
+    """What a remote needs beside its bucket: the disk, the clock, and a folder for disposable copies."""
+
+    disk: Disk
+    clock: Clock
+    folder: str | None
+    """Where copies are kept, one folder per remote; None: in memory only."""
+
+
+IN_MEMORY = Surroundings(Disk(), Clock(), None)
+
+
+class Remote:
+    """One remote as this clone sees it.  `refresh` before anything is asked."""
+
+    def __init__(
+        self, bucket: Bucket, description: Description, around: Surroundings, *, seen: Seen | None
+    ) -> None:
+        """Use `create` or `open`."""
+        self.bucket = bucket
+        self.remote_id = description.remote_id
+        self.has_one_writer = description.has_one_writer
+        self._clock = around.clock
+        self._local = LocalCopies(around.folder, around.disk)
+        self._journal = Journal(bucket, self.remote_id, seen=seen, local=self._local, clock=around.clock)
+        self._segments = Segments(bucket, self._local, _JOBS)
+        self._check = PackCheck(bucket, self._local, around.clock)
+
+    # -- opening ----------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls, bucket: Bucket, *, around: Surroundings = IN_MEMORY, has_one_writer: bool | None = None
+    ) -> Remote:
+        """Make *bucket* a remote, once, or open the one that it already is.
+
+        *has_one_writer* says that a probe found no create-if-absent.  Raises: RemoteError.
+        """
+        if has_one_writer is None:
+            has_one_writer = not bucket.has_create_if_absent
+        bucket.prepare()
+        description = Description(os.urandom(16).hex(), has_one_writer)
+        bucket.put_new(layout.DESCRIPTION_KEY, layout.encode_description(description))
+        return cls.open(bucket, around=around)
+
+    @classmethod
+    def open(
+        cls,
+        bucket: Bucket,
+        *,
+        expected_id: str | None = None,
+        seen: Seen | None = None,
+        around: Surroundings = IN_MEMORY,
+    ) -> Remote:
+        """Open the remote in *bucket*; one request.
+
+        *expected_id* is what the committed config pins, *seen* what this clone remembers.
+        Raises: NotARemoteError when there is none or another one; FormatError, RemoteError.
+        """
+        try:
+            data = bucket.get(layout.DESCRIPTION_KEY, 0, layout.MAX_TEXT_SIZE + 1)
+        except KeyMissingError as error:
+            raise NotARemoteError(bucket.url, "holds no dataver remote") from error
+        description = layout.decode_description(data)
+        if expected_id is not None and description.remote_id != expected_id:
+            raise NotARemoteError(
+                bucket.url,
+                f"is another remote ({description.remote_id[:8]}) than the config pins ({expected_id[:8]})",
+                hint="dataver remote list",
+            )
+        return cls(bucket, description, around, seen=seen)
+
+    def close(self) -> None:
+        """Let go of what is held in memory and mapped from local copies."""
+        self._segments.set_live(())
+
+    # -- the journal ------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """For people: without credentials."""
+        return self.bucket.url
+
+    @property
+    def seen(self) -> Seen:
+        """What the clone must remember (`formats.state.encode_seen`) once it has obeyed the records."""
+        return self._journal.seen
+
+    def refresh(self, *, thoroughly: bool = False) -> bool:
+        """Read what is new in the journal; tell whether anything was.
+
+        One request when nothing is.  Raises: RemoteStateError for a journal that was rolled back,
+        forked or altered; FormatError, UnsupportedError, RemoteError.
+        """
+        is_new = self._journal.refresh(thoroughly=thoroughly)
+        self._segments.set_live(self._journal.state.segments)
+        self._check.forget()
+        if is_new:
+            self._segments.sweep()
+        return is_new
+
+    def roots(self) -> Mapping[StructureId, NamedRoot]:
+        """Return the roots that pushes named lately, with when and for which repository."""
+        return self._journal.state.roots
+
+    def repos(self) -> frozenset[str]:
+        """Return the ids of all repositories that ever pushed here."""
+        return self._journal.state.repos
+
+    def live_segments(self) -> tuple[SegmentRef, ...]:
+        """Return the segments that are live now."""
+        return self._segments.live
+
+    def records(self) -> tuple[Record, ...]:
+        """Return the journal's erasure records, neither folded nor verified."""
+        return self._journal.records()
+
+    def told(self) -> frozenset[bytes]:
+        """Return the commitments that pushes say they left out of leaves."""
+        return self._journal.state.told
+
+    def are_named_lately(self, roots: Collection[bytes], repo_id: str) -> bool:
+        """Tell whether all *roots* were named within a day: then a push of nothing else needs no entry."""
+        since = self._clock.now_s() - _LATELY_S
+        named = self._journal.state.roots
+        return all(
+            (found := named.get(StructureId(root))) is not None
+            and found.repo_id == repo_id
+            and found.time_s >= since
+            for root in roots
+        )
+
+    # -- objects ----------------------------------------------------------------------------------
+
+    def find(
+        self, names: Collection[ObjectName], without: Set[bytes] = frozenset()
+    ) -> dict[ObjectName, Place]:
+        """Return where those of *names* lie that a live segment holds, some ten thousand at a time.
+
+        Packs in *without* (that proved damaged) count as not there.  Raises: RemoteError, FormatError.
+        """
+        return self._segments.find(names, without)
+
+    def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
+        """Return the *names* that the remote lacks, in their order.
+
+        The others are in a live segment and their packs were found whole.  Raises: RemoteError.
+        """
+        return missing_of(names, self._segments, self._check)
+
+    def complete_roots(self, names: Sequence[ObjectName]) -> set[ObjectName]:
+        """Return those of the root *names* of which surely everything is here, at the cost of one check.
+
+        A root in a live segment is complete, since roots come last; it still is when no pack of
+        any live segment is lost.  When one is, nothing is sure: ask `missing` for every object.
+        """
+        packs = self._segments.packs()
+        if self._check.lost(packs, len(packs)):
+            return set()
+        return set(self._segments.find(names))
+
+    def lost_packs(self) -> set[StructureId]:
+        """Return the packs of live segments that are gone or of another size."""
+        packs = self._segments.packs()
+        return self._check.lost(packs, len(packs))
+
+    def read_pack(self, pack_id: StructureId, size: int) -> bytes:
+        """Return a whole pack of *size* bytes, not verified.
+
+        Raises: MissingObjectError, CorruptObjectError for another size; RemoteError.
+        """
+        what = f"pack {pack_id.hex()[:12]}"
+        try:
+            data = self.bucket.get(layout.pack_key(pack_id), 0, size + 1)
+        except KeyMissingError as error:
+            raise MissingObjectError(what, self.url) from error
+        if len(data) != size:
+            raise CorruptObjectError(what, self.url)
+        return data
+
+    def pack_sizes(self) -> Mapping[StructureId, int]:
+        """Return every pack that a live segment names, with its size in bytes."""
+        return self._segments.packs()
+
+    def read_ranges(self, ranges: Sequence[Range], jobs: int = _JOBS) -> list[bytes | DataverError]:
+        """Return the bytes of each range, in order, not verified; a failed one as its error.
+
+        Ranges of one pack that lie near each other are read together.  Raises: RemoteError where
+        the remote cannot be reached.
+        """
+        return read_ranges(self.bucket, ranges, jobs)
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def begin(self, writer: str, repo_id: str) -> Push:
+        """Begin a push: lease first, then what is new in the journal, then what a broken push left.
+
+        *writer* names the clone; the lease's name adds something random.  Use it in a `with`.
+        Raises: RemoteError, RemoteStateError, LockTimeoutError.
+        """
+        parts = Parts(
+            self.bucket,
+            self._journal,
+            self._segments,
+            self._check,
+            self._local,
+            self._clock,
+            self.has_one_writer,
+        )
+        return Push(parts, writer, repo_id)
+
+    def secret(self) -> bytes | None:
+        """Return the repository secret that lies here, None where there is none."""
+        try:
+            return layout.decode_secret(self.bucket.get(layout.SECRET_KEY, 0, layout.MAX_TEXT_SIZE + 1))
+        except KeyMissingError:
+            return None
+
+    def put_secret_if_absent(self, secret: bytes) -> bytes:
+        """Store the repository secret where there is none; return the one that lies here now.
+
+        The caller refuses when it is another one.  Raises: FormatError, RemoteError.
+        """
+        self.bucket.put_new(layout.SECRET_KEY, layout.encode_secret(secret))
+        found = self.secret()
+        if found is None:
+            raise RemoteStateError(self.url, "its secret vanished")
+        return found
+
+    def register(self, repo_id: str, clone_id: str, *, is_writer: bool = False) -> None:
+        """Say which entry this clone applied last; without permission it counts as silent.
+
+        A writer also registers its repository.
+        """
+        if is_writer:
+            self.bucket.put_new(layout.repo_key(repo_id), b"")
+        try:
+            text = f'version = 1\nrepo = "{layout.check_id(repo_id)}"\nseq = {self.seen.seq}\n'
+            self.bucket.put(layout.client_key(clone_id), text.encode())
+        except RemoteError:
+            return

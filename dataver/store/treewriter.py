@@ -1,0 +1,168 @@
+"""Save trees: whole ones from a stream of entries, changed ones by rebuilding few leaves.
+
+The only module that decides where leaves are cut.  Whatever way a tree came about, the same
+entries are cut the same way: a changed range is cut again from the last hash boundary before it
+to the first one after it, and everything else is kept as it is, stubs of erased entries included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from dataver.formats.tree import build_leaf, check_entries, encode_root
+from dataver.hashing import Buffer
+from dataver.model.names import ObjectName, leaf_name, root_name
+from dataver.model.tree import Entry, LeafRef, cut, is_boundary, separator
+from dataver.store.trees import Trees
+
+KeyOf = Callable[[list[bytes]], bytes]
+"""Gives a leaf's key for its encoded entries; see `formats.tree.leaf_key`."""
+
+PathChange = tuple[bytes, Entry | None]
+"""A path and its new entry; None deletes."""
+
+
+class Writable(Protocol):
+    """What trees are saved to."""
+
+    def add(self, name: ObjectName, data: Buffer) -> None: ...
+
+
+def save(entries: Iterable[Entry], store: Writable, key_of: KeyOf) -> bytes:
+    """Cut *entries* (sorted by path) into leaves, store them and then their root; return its id.
+
+    Raises: HostileInputError for a name that no tree may hold.
+    """
+    refs: list[LeafRef] = []
+    guide: list[bytes] = []
+    last = b""
+    for group in cut(entries):
+        refs.append(_stored(group, store, key_of))
+        guide.append(separator(last, group[0].path) if last else b"")
+        last = group[-1].path
+    return _stored_root(refs, guide, store)
+
+
+def _stored(group: list[Entry], store: Writable, key_of: KeyOf) -> LeafRef:
+    check_entries(group)
+    leaf_id, data = build_leaf(group, key_of)
+    store.add(leaf_name(leaf_id), data)
+    return LeafRef(leaf_id, len(group))
+
+
+def _stored_root(refs: Sequence[LeafRef], guide: Sequence[bytes], store: Writable) -> bytes:
+    root_id, data = encode_root(refs, guide)
+    if refs:
+        store.add(root_name(root_id), data)
+    return root_id
+
+
+def update(
+    trees: Trees, old_id: bytes | None, changes: Iterable[PathChange], store: Writable, key_of: KeyOf
+) -> bytes:
+    """Store the tree that *changes* (sorted by path) make of an old one; return its id.
+
+    Opens the leaves that changes fall into and their neighbours.  A changed leaf is rebuilt from
+    its view, so it never carries a stub.
+
+    Raises: MissingObjectError, CorruptObjectError, FormatError, HostileInputError.
+    """
+    if old_id is None or not trees.root(old_id).leaves:
+        return save((e for _, e in changes if e is not None), store, key_of)
+    return _Update(trees, old_id, store, key_of).run(changes)
+
+
+class _Piece(NamedTuple):
+    """One leaf of the new tree."""
+
+    ref: LeafRef
+    old: int
+    """Its position in the old tree when it was kept; -1 when it was built."""
+    entries: list[Entry]
+    """Of a built leaf."""
+
+
+class _Update:
+    """One pass over the old leaves, with the entries that wait to be cut anew."""
+
+    def __init__(self, trees: Trees, old_id: bytes, store: Writable, key_of: KeyOf) -> None:
+        self._trees, self._store, self._key_of = trees, store, key_of
+        self._old = trees.root(old_id)
+        self._guide = self._old.guide
+        self._pieces: list[_Piece] = []
+        self._waiting: list[Entry] = []
+
+    def run(self, changes: Iterable[PathChange]) -> bytes:
+        falling: dict[int, list[PathChange]] = {}
+        for change in changes:
+            falling.setdefault(self._trees.leaf_of(self._old, change[0]), []).append(change)
+        if not falling:
+            return self._old.root_id
+        for position, ref in enumerate(self._old.leaves):
+            here = falling.get(position)
+            merged = _applied(self._view(position), here) if here else []
+            if here and merged != self._view(position):
+                self._rebuild(position, merged)
+            elif self._waiting and not self._is_anchor(position):
+                self._waiting += self._view(position)
+            else:
+                self._cut()
+                self._pieces.append(_Piece(ref, position, []))
+        self._cut()
+        refs = [p.ref for p in self._pieces]
+        return _stored_root(refs, self._new_guide(), self._store)
+
+    def _view(self, position: int) -> list[Entry]:
+        return self._trees.view(self._old, position)
+
+    def _is_anchor(self, position: int) -> bool:
+        """Tell whether a cut begins with this leaf whatever stands before it."""
+        view = self._view(position)
+        return not view or is_boundary(view[0].path)
+
+    def _rebuild(self, position: int, merged: list[Entry]) -> None:
+        begins_cut = bool(merged) and is_boundary(merged[0].path)
+        if begins_cut:
+            self._cut()
+        elif not self._waiting:
+            self._pull_back()
+        self._waiting += merged
+
+    def _pull_back(self) -> None:
+        """Take leaves of the new tree back until what waits begins where a cut begins."""
+        while self._pieces:
+            piece = self._pieces.pop()
+            view = piece.entries if piece.old < 0 else self._view(piece.old)
+            self._waiting = [*view, *self._waiting]
+            if view and is_boundary(view[0].path):
+                return
+
+    def _cut(self) -> None:
+        for group in cut(self._waiting):
+            self._pieces.append(_Piece(_stored(group, self._store, self._key_of), -1, group))
+        self._waiting = []
+
+    def _new_guide(self) -> list[bytes]:
+        """Return the separators; those between leaves that were neighbours before are known."""
+        guide = [b""] if self._pieces else []
+        for before, here in zip(self._pieces, self._pieces[1:], strict=False):
+            if self._guide and before.old >= 0 and here.old == before.old + 1 and self._guide[here.old]:
+                guide.append(self._guide[here.old])
+                continue
+            left = before.entries if before.old < 0 else self._view(before.old)
+            right = here.entries if here.old < 0 else self._view(here.old)
+            # Nothing known on one side: blank, which readers take for "no guide".
+            guide.append(separator(left[-1].path, right[0].path) if left and right else b"")
+        return guide
+
+
+def _applied(view: list[Entry], changes: Sequence[PathChange]) -> list[Entry]:
+    """Return *view* with *changes* applied, sorted by path."""
+    merged: dict[bytes, Entry] = {e.path: e for e in view}
+    for path, entry in changes:
+        if entry is None:
+            merged.pop(path, None)
+        else:
+            merged[path] = entry
+    return [merged[path] for path in sorted(merged)]

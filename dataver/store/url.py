@@ -1,0 +1,126 @@
+"""Which bucket a URL means, and which URLs are refused: the only module that reads them.
+
+A URL may come from a committed config, so nothing in it may choose code, carry a password or chain
+filesystems.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+
+from dataver.disk.disk import Disk
+from dataver.errors import ConfigError, MissingExtraError, UnknownSchemeError
+from dataver.store.bucket import Bucket
+from dataver.store.folder import FolderBucket
+from dataver.store.memory import MemoryBucket
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PACKAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "adl": "adlfs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "webdav": "webdav4",
+    "smb": "smbprotocol",
+    "oss": "ossfs",
+    "oci": "ocifs",
+    "tos": "tosfs",
+    "hdfs": "pyarrow",
+    "ftp": "fsspec",
+    "dropbox": "dropboxdrivefs",
+    "gdrive": "gdrive-fsspec",
+    "box": "boxfs",
+    "root": "fsspec-xrootd",
+    "webhdfs": "requests",
+}
+"""Schemes that a remote may have, and the package that opens each."""
+_USER_IN_HOST = frozenset(("abfs", "abfss"))
+"""`abfs://container@account.host/`: what stands before the `@` there is no user."""
+_S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
+
+
+def scheme_of(url: str) -> str:
+    """Return a URL's scheme in lower case; empty for a folder's path."""
+    match = _SCHEME.match(url)
+    return match[1].lower() if match else ""
+
+
+def check_url(url: str) -> str:
+    """Return the scheme of a URL that a remote may have; `file` for a folder's path.
+
+    Raises: ConfigError for a chain, a user or password, or an empty path; UnknownSchemeError.
+    """
+    if "::" in url:
+        raise ConfigError("remote url", "chains of filesystems (::) are not allowed")
+    scheme = scheme_of(url)
+    if not scheme:
+        if not url or "\0" in url:
+            raise ConfigError("remote url", "is empty")
+        return "file"
+    if scheme in ("file", "memory"):
+        return scheme
+    if scheme not in _PACKAGES:
+        near = difflib.get_close_matches(scheme, [*_PACKAGES, "file", "memory"], n=1, cutoff=0.5)
+        raise UnknownSchemeError(scheme, near[0] if near else "")
+    host = url.partition("://")[2].partition("/")[0]
+    if "@" in host and scheme not in _USER_IN_HOST:
+        raise ConfigError("remote url", "holds a user or password; give them to the cloud's own tools")
+    if not host:
+        raise ConfigError("remote url", f"names no bucket or host: {scheme}://...")
+    return scheme
+
+
+def open_bucket(url: str, options: Mapping[str, object], disk: Disk) -> Bucket:
+    """Return the bucket that *url* means: a path or file:// is a folder, memory:// this process, else fsspec.
+
+    *options* are those of the remote's config: `endpoint_url`, `region`, `anon`, `profile`,
+    `requester_pays`, `version_aware`.  Nothing is asked of the remote yet.
+
+    Raises: ConfigError, UnknownSchemeError, MissingExtraError, BucketNotFoundError.
+    """
+    scheme = check_url(url)
+    if scheme == "file":
+        return FolderBucket(os.path.expanduser(url.removeprefix("file://")), disk)
+    if scheme == "memory":
+        return MemoryBucket(url.partition("://")[2].strip("/") or "default")
+    from dataver.store.cloud import FsspecBucket  # fsspec comes with it
+
+    rest = url.partition("://")[2]
+    try:
+        return FsspecBucket(f"{scheme}://{rest}", _arguments(scheme, options))
+    except ImportError as error:
+        raise MissingExtraError(scheme, _PACKAGES[scheme]) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{scheme}:// options", str(error)) from error
+
+
+def _arguments(scheme: str, options: Mapping[str, object]) -> dict[str, object]:
+    """Return a filesystem's arguments for our options.  Raises: ConfigError for one that it has not."""
+    given = {name: value for name, value in options.items() if value not in (None, "", False)}
+    if scheme in ("s3", "s3a"):
+        region = given.pop("region", None)
+        known = {"endpoint_url", "anon", "profile", "requester_pays", "version_aware"}
+        found: dict[str, object] = {"config_kwargs": dict(_S3_TIMEOUTS)}
+        if region:
+            found["client_kwargs"] = {"region_name": region}
+    elif scheme in ("gs", "gcs"):
+        known = {"endpoint_url", "requester_pays", "version_aware"}
+        found = {"token": "anon"} if given.pop("anon", False) else {}
+    else:
+        known, found = {"anon"} if scheme in ("az", "abfs", "abfss") else set(), {}
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigError(f"remote.{name}", f"means nothing for {scheme}://")
+        found[name] = value
+    return found

@@ -1,0 +1,132 @@
+"""Open a configured remote, and keep what this clone saw of it.
+
+Owns `remotes/` below the clone's common folder: per remote what was seen last of its journal and
+a mirror of its erasure records (knowledge, never dropped), and a folder of disposable copies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from dataver.disk.atomic import make_folders, replace
+from dataver.disk.disk import Clock, Disk
+from dataver.errors import FormatError, NotARemoteError, local_error
+from dataver.formats.state import Seen, decode_seen, encode_seen
+from dataver.model.config import RemoteSettings
+from dataver.store.journal import Record
+from dataver.store.remote import Remote, Surroundings
+from dataver.store.url import check_url, open_bucket
+
+
+def folder_of(common_folder: str) -> str:
+    return f"{common_folder}/remotes"
+
+
+def bucket_options(settings: RemoteSettings) -> dict[str, object]:
+    """Return the options of *settings* that a bucket takes, without those that are not set."""
+    names = (
+        "endpoint_url", "region", "anon", "profile", "requester_pays", "version_aware",
+        "access_key_id", "secret_access_key", "session_token", "credentials",
+    )  # fmt: skip
+    return {name: value for name in names if (value := getattr(settings, name))}
+
+
+def absolute_url(url: str, top: str) -> str:
+    """Return *url*, with a relative folder taken as seen from the top of the work tree.
+
+    Raises: ConfigError, UnknownSchemeError.
+    """
+    if check_url(url) != "file" or url.startswith("file://"):
+        return url
+    return os.path.normpath(os.path.join(top, os.path.expanduser(url)))
+
+
+def open_remote(
+    settings: RemoteSettings, *, top: str, common_folder: str, disk: Disk, clock: Clock
+) -> Remote:
+    """Return the remote that *settings* name, as this clone remembers it.
+
+    Raises: NotARemoteError where none lies there, or another one than the config pins; RemoteError.
+    """
+    bucket = open_bucket(absolute_url(settings.url, top), bucket_options(settings), disk)
+    around = Surroundings(disk, clock, f"{folder_of(common_folder)}/copies")
+    remote = Remote.open(
+        bucket,
+        expected_id=settings.id or None,
+        seen=_seen(common_folder, settings.id) if settings.id else None,
+        around=around,
+    )
+    if settings.is_url_committed and not settings.id:
+        raise NotARemoteError(
+            settings.url,
+            "the committed config names it without its id",
+            hint=f"dataver remote add {settings.name} {settings.url}",
+        )
+    return remote
+
+
+def _seen(common_folder: str, remote_id: str) -> Seen | None:
+    path = f"{folder_of(common_folder)}/{remote_id}.toml"
+    try:
+        with open(path, "rb") as file:
+            return decode_seen(file.read(4096), remote_id)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise local_error(error, path) from error
+
+
+def keep_seen(remote: Remote, common_folder: str, disk: Disk) -> None:
+    """Remember the last journal entry that was read, and the erasure records up to it.
+
+    Records first: once an entry counts as seen, what it demands must be known here.
+    """
+    if not remote.seen.seq:
+        return
+    folder = folder_of(common_folder)
+    path = f"{folder}/{remote.remote_id}.toml"
+    text = encode_seen(remote.remote_id, remote.seen)
+    try:
+        with open(path, "rb") as file:
+            if file.read(4096) == text:
+                return
+    except OSError:
+        make_folders(disk, folder)
+    records = remote.records()
+    if records or os.path.exists(_records_path(common_folder, remote.remote_id)):
+        rows = [[r.seq, r.kind, r.time_s, r.repo_id, r.body.decode()] for r in records]
+        data = json.dumps([1, rows], ensure_ascii=False).encode()
+        replace(disk, _records_path(common_folder, remote.remote_id), data)
+    replace(disk, path, text)
+
+
+def _records_path(common_folder: str, remote_id: str) -> str:
+    return f"{folder_of(common_folder)}/{remote_id}.records"
+
+
+def known_records(common_folder: str) -> Sequence[Sequence[Record]]:
+    """Return the mirrored erasure records, one sequence per remote that has any.
+
+    Raises: FormatError for a damaged mirror: without it nothing says what is erased.
+    """
+    folder = folder_of(common_folder)
+    try:
+        names = sorted(n for n in os.listdir(folder) if n.endswith(".records"))
+    except FileNotFoundError:
+        return ()
+    found = []
+    for name in names:
+        path = f"{folder}/{name}"
+        try:
+            with open(path, "rb") as file:
+                version, rows = json.loads(file.read())
+            if version != 1:
+                raise ValueError(f"version {version}")
+            found.append([Record(r[0], r[1], r[2], r[3], r[4].encode()) for r in rows])
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            raise FormatError(path, "the mirror of erasure records is damaged") from error
+        except OSError as error:
+            raise local_error(error, path) from error
+    return found

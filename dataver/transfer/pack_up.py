@@ -1,0 +1,234 @@
+"""Packs to send: cache packs as they are, everything else packed anew in path order.
+
+The builder runs in the caller's thread, one pack ahead of the senders; what is read from the cache
+is verified object by object, and what is damaged is left out and named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from dataver.disk.disk import Disk
+from dataver.errors import CorruptObjectError, DataverError, MissingObjectError, local_error
+from dataver.formats import pack
+from dataver.formats.pack import TARGET_SIZE, Table
+from dataver.formats.recipe import CHUNK_ABOVE, Recipe, encode_recipe
+from dataver.hashing import Buffer, xxh3_64
+from dataver.model.names import ObjectName, Oid, blob_name, chunk_name, oid_of_name, recipe_name
+from dataver.store.cache import Cache, CachedPack
+from dataver.store.packfile import PackWriter, WrittenPack
+from dataver.transfer.cut import cut_blob, read_chunks
+from dataver.transfer.outgoing import Item, Loose, Packed
+from dataver.transfer.verify import is_sound, opened
+
+Lacks = Callable[[list[ObjectName]], list[ObjectName]]
+"""Returns those names that the remote does not have."""
+
+
+class Parcel(NamedTuple):
+    """A pack to send."""
+
+    source: str | CachedPack
+    """A temp file's path, or a pack of the cache to be sent as it is."""
+    table: Table
+    size: int
+    """Of the pack, in bytes."""
+    raw: int
+    """Bytes of its objects."""
+
+
+def temp_pack(cache: Cache, disk: Disk) -> PackWriter:
+    """Return a writer of a pack that will be sent and dropped."""
+    return PackWriter(disk, cache.temp_path())
+
+
+def parcel_of(written: WrittenPack) -> Parcel:
+    table = Table(written.table)
+    return Parcel(written.path, table, written.size, sum(row.raw for row in table.rows()))
+
+
+class PackUp:
+    """Makes packs of the data to send; what it could not take is in `bad`."""
+
+    def __init__(self, cache: Cache, disk: Disk, lacks: Lacks) -> None:
+        self._cache, self._disk, self._lacks = cache, disk, lacks
+        self._writer: PackWriter | None = None
+        self._chunks: set[Oid] = set()
+        self.recipes: dict[Oid, Recipe] = {}
+        """Of the large blobs that were cut, to be sent after their chunks."""
+        self.bad: dict[ObjectName, bool] = {}
+        """True for damaged objects, False for missing ones."""
+
+    def parcels(self, items: Iterable[Item]) -> Iterator[Parcel]:
+        """Yield the packs that hold *items*, each when it is full."""
+        try:
+            for item in items:
+                if isinstance(item, CachedPack):
+                    yield Parcel(item, item.table, item.size, sum(row.raw for row in item.table.rows()))
+                elif isinstance(item, Packed):
+                    yield from self._packed(item)
+                elif item.size > CHUNK_ABOVE:
+                    yield from self._large(item)
+                else:
+                    yield from self._loose(item)
+            yield from self._closed()
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Drop a pack that is not complete."""
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+
+    def _add(self, name: ObjectName, data: Buffer) -> Iterator[Parcel]:
+        if self._writer is None:
+            self._writer = temp_pack(self._cache, self._disk)
+        self._writer.add(name, data)
+        if self._writer.size >= TARGET_SIZE:
+            yield from self._closed()
+
+    def _closed(self) -> Iterator[Parcel]:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            yield parcel_of(writer.close())
+
+    def _packed(self, item: Packed) -> Iterator[Parcel]:
+        row = item.row
+        try:
+            stored = bytes(item.pack.reader.stored(row))
+        except DataverError:
+            self.bad[row.name] = True
+            return
+        if opened(row.name, row.codec, stored, row.raw) is None:
+            self.bad[row.name] = True
+            return
+        if self._writer is None:
+            self._writer = temp_pack(self._cache, self._disk)
+        self._writer.add_stored(row.name, row.codec, stored, row.raw, xxh3_64(stored))
+        if self._writer.size >= TARGET_SIZE:
+            yield from self._closed()
+
+    def _loose(self, item: Loose) -> Iterator[Parcel]:
+        name = blob_name(item.oid)
+        fd = self._cache.loose.open(item.oid)
+        if fd is None:
+            self.bad[name] = False
+            return
+        try:
+            with open(fd, "rb", buffering=0) as file:
+                data = file.read()
+        except OSError as error:
+            raise local_error(error, self._cache.loose.path(item.oid)) from error
+        if not is_sound(name, data):
+            self.bad[name] = True
+            return
+        yield from self._add(name, data)
+
+    def _large(self, item: Loose) -> Iterator[Parcel]:
+        """Pack the chunks that the remote lacks; the recipe goes with the structure, after them."""
+        name = blob_name(item.oid)
+        try:
+            recipe = cut_blob(self._cache, item.oid)
+            fresh = {oid for oid, _ in recipe.chunks} - self._chunks
+            wanted = {oid_of_name(n) for n in self._lacks([chunk_name(oid) for oid in sorted(fresh)])}
+            for chunk, data in read_chunks(self._cache, item.oid, recipe, wanted):
+                self._chunks.add(chunk)
+                yield from self._add(chunk_name(chunk), data)
+        except CorruptObjectError:
+            self.bad[name] = True
+        except MissingObjectError:
+            self.bad[name] = False
+        else:
+            self.recipes[item.oid] = recipe
+
+
+def recipe_objects(recipes: dict[Oid, Recipe]) -> Iterator[tuple[ObjectName, bytes]]:
+    """Yield recipes as objects."""
+    for oid, recipe in recipes.items():
+        yield recipe_name(oid), encode_recipe(recipe)
+
+
+# -- a pack of the cache, as it is ------------------------------------------------------------------
+
+
+class Checked(NamedTuple):
+    """A cache pack ready to be sent, and its damaged objects."""
+
+    data: bytes | None
+    """The whole pack under a new id; None where it may not be sent as it is."""
+    table: Table
+    bad: list[ObjectName]
+
+
+def checked_pack(cached: CachedPack) -> Checked:
+    """Read a pack of the cache, verify each object of it, and give it a new nonce.
+
+    A pack's id is never used twice on a remote: one that gc removed must not come back under
+    its old name, since whoever removes it may still be at it.
+    """
+    data = _whole(cached)
+    if data is None:
+        return Checked(None, cached.table, [])
+    view = memoryview(data)
+    bad = [
+        row.name
+        for row in cached.table.rows()
+        if opened(row.name, row.codec, view[row.offset : row.offset + row.stored], row.raw) is None
+    ]
+    if bad:
+        return Checked(None, cached.table, bad)
+    try:
+        start, size, _ = pack.decode_footer(view[-pack.FOOTER_SIZE :], len(view))
+    except DataverError:
+        return Checked(None, cached.table, [])
+    table = os.urandom(pack.NONCE_SIZE) + bytes(cached.table.rows_data)
+    if size != len(table):
+        return Checked(None, cached.table, [])
+    view[start:] = table + pack.encode_footer(table, start)
+    return Checked(bytes(data), Table(table), [])
+
+
+def _whole(cached: CachedPack) -> bytearray | None:
+    """Return a pack's bytes, None where another process has folded it away."""
+    data = bytearray(cached.size)
+    try:
+        with open(cached.path, "rb", buffering=0) as file:
+            count = file.readinto(data)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise local_error(error, cached.path) from error
+    return data if count == len(data) else None
+
+
+def repacked(
+    cache: Cache, disk: Disk, cached: CachedPack, bad: set[ObjectName]
+) -> tuple[Parcel | None, list[ObjectName]]:
+    """Pack the sound objects of a cache pack anew; return the pack and the names of the others."""
+    writer = temp_pack(cache, disk)
+    lost = list(bad)
+    try:
+        for row in sorted(cached.table.rows(), key=lambda r: r.offset):
+            if row.name in bad:
+                continue
+            try:
+                stored = bytes(cached.reader.stored(row))
+            except DataverError:
+                lost.append(row.name)
+                continue
+            if opened(row.name, row.codec, stored, row.raw) is None:
+                lost.append(row.name)
+            else:
+                writer.add_stored(row.name, row.codec, stored, row.raw, xxh3_64(stored))
+        if not len(writer):
+            writer.abort()
+            return None, lost
+        return parcel_of(writer.close()), lost
+    except BaseException:
+        with contextlib.suppress(OSError):
+            writer.abort()
+        raise

@@ -1,0 +1,400 @@
+"""Bring one target on disk to a tree: plan from what differs, then apply.
+
+The plan is pure and made before anything is touched; it is refused as a whole where content
+would be lost.  Deletions come first (a file may stand where a folder has to be), then writes in
+path order, then what is remembered: the record before the index, since only the record is truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from dataver.disk.atomic import make_folders
+from dataver.disk.link import LinkType
+from dataver.disk.safe_open import open_folder, open_root
+from dataver.errors import DataverError, Failure, LocalIOError, WouldOverwriteError, local_error, show_path
+from dataver.index.columns import NEVER_NS, Folder
+from dataver.model.diff import Change
+from dataver.model.names import blob_name, folders_of
+from dataver.model.plan import CheckoutPlan, plan_checkout
+from dataver.model.tree import EMPTY_FOLDER, SINGLE_FILE_PATH, Entry
+from dataver.parallel import Processes, worker_count
+from dataver.progress import Progress
+from dataver.store.trees import Trees
+from dataver.workspace.compare import Comparer
+from dataver.workspace.placing import Placed, PlacedFolder, Placement, place_batch
+from dataver.workspace.record import Record
+from dataver.workspace.scan import scan
+from dataver.workspace.snapshot import Snapshot, stat_cells
+from dataver.workspace.sparse import Sparse
+from dataver.workspace.workspace import Look, Workspace
+
+BATCH_FILES = 2_000
+BATCH_SIZE = 64 * 1024 * 1024
+PARALLEL_FROM = 4_000
+
+
+@dataclass(slots=True)
+class Desired:
+    """What a target shall be brought to."""
+
+    root_id: bytes
+    is_folder: bool
+    patterns: tuple[bytes, ...]
+    """The sparse set afterwards; empty for everything."""
+    narrowed: tuple[bytes, ...] = ()
+    """Paths that this checkout was narrowed to; empty for all of the sparse set."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a checkout of one target came to."""
+
+    written: int = 0
+    deleted: int = 0
+    kept: int = 0
+    size: int = 0
+    absent: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    planned: tuple[Change, ...] = ()
+
+
+class Checkout:
+    """The checkout of one target."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        trees: Trees,
+        look: Look,
+        desired: Desired,
+        *,
+        links: Sequence[LinkType],
+        trash: str,
+        force: bool,
+        jobs: int,
+        progress: Progress,
+    ) -> None:
+        """*look* has no fresh rows left to hash; *trash* is the folder for what `force` replaces."""
+        self._workspace, self._trees, self._look, self._desired = workspace, trees, look, desired
+        self._links, self._trash, self._force = tuple(links), trash, force
+        self._jobs, self._progress = jobs, progress
+        self._sparse = Sparse(desired.patterns)
+        self._narrowed = Sparse(desired.narrowed)
+        self._snapshot = look.snapshot
+        self._differing: set[bytes] = set()
+        """Paths where the workspace differs from the tree, before anything is done."""
+        self._linked: dict[bytes, tuple[int, ...]] = {}
+        """Stat of files after they were linked into the trash, which changes their ctime."""
+
+    def wants(self, path: bytes) -> bool:
+        return self._sparse.matches(path) and self._narrowed.matches(path)
+
+    def plan(self, *, relink: bool = False) -> CheckoutPlan:
+        """Decide what to do.  Raises: MissingObjectError for structure, WouldOverwriteError."""
+        if self._snapshot is None:
+            self._trees.root(self._desired.root_id)
+            return CheckoutPlan(self._wanted_entries(), (), (), (), ())
+        changes = self._changes(relink=relink)
+        cache = self._workspace.cache
+        base = self._look.record.root_id if self._look.record else b""
+
+        def was_placed(entry: Entry) -> bool:
+            return bool(base) and self._trees.find(base, entry.path) is not None
+
+        plan = plan_checkout(
+            changes,
+            wanted=lambda path: self.wants(path),
+            was_placed=was_placed,
+            is_saved=lambda oid: cache.has(blob_name(oid)),
+            force=self._force,
+        )
+        if plan.unsaved:
+            raise WouldOverwriteError(self._look.path, plan.unsaved)
+        return plan
+
+    def _changes(self, *, relink: bool) -> Iterable[Change]:
+        root_id = self._desired.root_id
+        assert self._snapshot is not None
+        if self._snapshot.is_single == self._desired.is_folder:
+            raise LocalIOError(
+                self._look.path,
+                "is a file here and a folder in that version"
+                if self._snapshot.is_single
+                else "is a folder here and a file in that version",
+                hint=f"move {show_path(self._look.path)} away, then: dataver checkout",
+            )
+        if relink:
+            return (Change("modified", e.path, e, self._present(e)) for e in self._wanted_entries())
+        found = Comparer(
+            self._trees,
+            self._snapshot,
+            self._look.record,
+            size_of=self._workspace.size_of,
+            rehash=lambda path, code: self._workspace.rehash(
+                self._look.path, path, code, is_single=not self._desired.is_folder
+            ),
+            refused=frozenset(),
+        ).compare(root_id, self._look.columns)
+        self._differing = {c.path for c in found.changes}
+        if not found.absent:
+            return found.changes
+        # What is absent shows in no change: of that, what is wanted now is to be written too.
+        known = {c.path for c in found.changes}
+        missing = [
+            Change("deleted", e.path, e, None)
+            for e in self._wanted_entries()
+            if e.path not in known and self._present(e) is None
+        ]
+        return sorted([*found.changes, *missing], key=lambda c: c.path)
+
+    def _present(self, entry: Entry) -> Entry | None:
+        assert self._snapshot is not None
+        if entry.kind == EMPTY_FOLDER:
+            return entry if entry.path in self._snapshot.folders else None
+        return entry if self._snapshot.find(entry.path) is not None else None
+
+    def _wanted_entries(self) -> Iterator[Entry]:
+        ranges = self._narrowed.ranges() or self._sparse.ranges()
+        if ranges is None:
+            found: Iterable[Entry] = self._trees.entries(self._desired.root_id)
+        else:
+            merged = {
+                e.path: e for low, high in ranges for e in self._trees.entries(self._desired.root_id, low, high)
+            }
+            found = [merged[path] for path in sorted(merged)]
+        return (e for e in found if self.wants(e.path))
+
+    # -- applying -----------------------------------------------------------------------------
+
+    def apply(self, plan: CheckoutPlan) -> Outcome:
+        """Do it, and remember it.  Raises: local errors that stop everything, such as a full disk."""
+        outcome = Outcome(planned=plan.changes)
+        for path in plan.blocked:
+            error = LocalIOError(path, "files that are not tracked are in the way")
+            outcome.failed.append(error.failure(self._shown(path)))
+        root = self._root()
+        os.makedirs(root, exist_ok=True)
+        if self._snapshot is not None and (plan.writes or plan.deletes):
+            root_fd = open_root(root)
+            try:
+                if self._force:
+                    self._to_trash(root_fd, plan)
+                self._delete(root_fd, plan.deletes, outcome)
+                self._clear_folders(root_fd, plan)
+            finally:
+                os.close(root_fd)
+        placed = self._write(root, plan, outcome)
+        self._remember(placed, plan, outcome)
+        return outcome
+
+    def _root(self) -> bytes:
+        whole = self._workspace.absolute(self._look.path)
+        return whole if self._desired.is_folder else os.path.dirname(whole)
+
+    def _shown(self, path: bytes) -> bytes:
+        return self._look.path + b"/" + path if self._desired.is_folder else self._look.path
+
+    def _name_on_disk(self, path: bytes) -> bytes:
+        return path if self._desired.is_folder else os.path.basename(self._look.path)
+
+    def _stat_of(self, path: bytes) -> tuple[int, ...] | None:
+        if path in self._linked:
+            return self._linked[path]
+        found = self._snapshot.find(path) if self._snapshot is not None else None
+        return None if found is None else found[0].stat(found[1])
+
+    def _to_trash(self, root_fd: int, plan: CheckoutPlan) -> None:
+        """Keep what is replaced or deleted and cannot be had again; a link costs no space."""
+        cache = self._workspace.cache
+        folder = f"{self._trash}/{time.strftime('%Y%m%dT%H%M%S')}-{os.urandom(3).hex()}"
+        for change in plan.changes:
+            old = change.old
+            if old is None or old.oid is None or cache.has(blob_name(old.oid)):
+                continue
+            name = self._name_on_disk(change.path)
+            place = os.fsencode(folder) + b"/" + self._shown(change.path)
+            try:
+                make_folders(self._workspace.disk, os.fsdecode(os.path.dirname(place)))
+                seen = self._stat_of(change.path)
+                if seen != stat_cells(os.stat(name, dir_fd=root_fd, follow_symlinks=False)):
+                    continue
+                self._workspace.disk.link(name, place, source_dir_fd=root_fd)
+                self._linked[change.path] = stat_cells(os.stat(name, dir_fd=root_fd, follow_symlinks=False))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                source = self._root() + b"/" + name
+                with open(source, "rb") as file, open(place, "xb") as copy:
+                    while data := file.read(1 << 20):
+                        copy.write(data)
+
+    def _delete(self, root_fd: int, deletes: Sequence[Entry], outcome: Outcome) -> None:
+        disk = self._workspace.disk
+        for entry in reversed(deletes):
+            parent, _, name = self._name_on_disk(entry.path).rpartition(b"/")
+            try:
+                fd = open_folder(root_fd, parent)
+                try:
+                    if entry.kind == EMPTY_FOLDER:
+                        with contextlib.suppress(OSError):
+                            disk.rmdir(name, dir_fd=fd)
+                        continue
+                    st = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    if self._stat_of(entry.path) != stat_cells(st):
+                        raise LocalIOError(entry.path, "changed meanwhile and was kept")
+                    disk.unlink(name, dir_fd=fd)
+                    outcome.deleted += 1
+                finally:
+                    os.close(fd)
+            except FileNotFoundError:
+                continue
+            except DataverError as error:
+                outcome.failed.append(error.failure(self._shown(entry.path)))
+            except OSError as error:
+                problem = local_error(error, entry.path, "delete")
+                outcome.failed.append(problem.failure(self._shown(entry.path)))
+
+    def _clear_folders(self, root_fd: int, plan: CheckoutPlan) -> None:
+        """Remove folders that deletions emptied, and empty ones that stand where a file has to be."""
+        below = {folder for e in plan.deletes for folder in folders_of(e.path)}
+        in_way = {e.path for e in plan.writes if self._snapshot and e.path in self._snapshot.folders}
+        needed = {e.path for e in plan.writes if e.kind == EMPTY_FOLDER}
+        for folder in sorted(below | in_way, reverse=True):
+            if folder in needed:
+                continue
+            parent, _, name = folder.rpartition(b"/")
+            with contextlib.suppress(OSError, DataverError):
+                fd = open_folder(root_fd, parent)
+                try:
+                    self._workspace.disk.rmdir(name, dir_fd=fd)
+                finally:
+                    os.close(fd)
+
+    def _write(self, root: bytes, plan: CheckoutPlan, outcome: Outcome) -> dict[bytes, PlacedFolder]:
+        single = b"" if self._desired.is_folder else os.path.basename(self._look.path)
+        cache = self._workspace.cache
+        work = partial(place_batch, root, single, cache, self._workspace.disk, self._links)
+        placed: dict[bytes, PlacedFolder] = {}
+        total = len(plan.writes) if isinstance(plan.writes, tuple) else self._trees.root(self._desired.root_id).count
+        workers = worker_count(self._jobs) if total >= PARALLEL_FROM else 1
+        # Read before the workers are forked, so that they share it.
+        cache.prepare_lookup(total)
+        with self._progress.task("checking out", total=total) as task:
+            for part in Processes.map_ordered(work, self._batches(plan.writes), workers):
+                self._take(part, placed, outcome)
+                task.advance(part.files, part.size)
+        return placed
+
+    def _batches(self, writes: Iterable[Entry]) -> Iterator[list[Placement]]:
+        batch: list[Placement] = []
+        size = 0
+        for entry in writes:
+            batch.append(Placement(entry, self._stat_of(entry.path)))
+            size += entry.size
+            if len(batch) >= BATCH_FILES or size >= BATCH_SIZE:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _take(self, part: Placed, placed: dict[bytes, PlacedFolder], outcome: Outcome) -> None:
+        outcome.written += part.files
+        outcome.size += part.size
+        outcome.failed += [f._replace(path=self._shown(f.path)) for f in part.failed]
+        for folder, rows in part.folders.items():
+            known = placed.get(folder)
+            if known is None:
+                placed[folder] = rows
+            else:
+                known.names += rows.names
+                known.cells.extend(rows.cells)
+                known.oids += rows.oids
+
+    # -- remembering --------------------------------------------------------------------------
+
+    def _remember(self, placed: dict[bytes, PlacedFolder], plan: CheckoutPlan, outcome: Outcome) -> None:
+        """Save the record, then the index."""
+        look, desired = self._look, self._desired
+        record = self._record_after(outcome)
+        self._workspace.records.save(look.path, record)
+        outcome.absent = self._count_absent(record) if record.patterns or record.missing else 0
+        total = self._trees.root(desired.root_id).count
+        outcome.kept = max(total - outcome.absent - outcome.written, 0)
+        if outcome.failed or record.root_id != desired.root_id:
+            self._workspace.drop_index(look.path)
+            return
+        after = scan(
+            self._workspace.absolute(look.path),
+            JustWritten(placed, self._snapshot),
+            clock=self._workspace.clock,
+            above=self._workspace.folders_above(look.path),
+        )
+        look.snapshot = after
+        touched = self._differing - {c.path for c in plan.changes}
+        written = {p: list(range(after.folders[p].count)) for p in placed if p in after.folders} if after else {}
+        self._workspace.save_index(look, record.root_id, frozenset(touched), rows=written)
+
+    def _record_after(self, outcome: Outcome) -> Record:
+        """Return the record to keep; some paths of another version leave the workspace where it was."""
+        old, desired = self._look.record, self._desired
+        if desired.narrowed and old is not None and old.root_id not in (b"", desired.root_id):
+            return old
+        cut = len(self._look.path) + 1
+        lost = {f.path[cut:] if desired.is_folder else SINGLE_FILE_PATH for f in outcome.failed}
+        missing = {p for p in lost if self._trees.find(desired.root_id, p) is not None}
+        if desired.narrowed and old is not None:
+            missing |= {p for p in old.missing if not self._narrowed.matches(p)}
+        return Record(desired.root_id, desired.patterns, frozenset(missing))
+
+    def _count_absent(self, record: Record) -> int:
+        sparse = Sparse(record.patterns)
+        return sum(
+            1
+            for e in self._trees.entries(record.root_id)
+            if e.path in record.missing or not sparse.matches(e.path)
+        )
+
+
+class JustWritten:
+    """What is known of the files right after a checkout: those that it wrote, and those seen before.
+
+    Stands in for an index while the folders are listed once more, so that a row is believed only
+    where the file still has the stat that it was written with.
+    """
+
+    stamp = b""
+
+    def __init__(self, placed: dict[bytes, PlacedFolder], before: Snapshot | None) -> None:
+        self._placed = placed
+        self._before = before.folders if before is not None else {}
+
+    @property
+    def folders(self) -> Iterable[bytes]:
+        return ()
+
+    def get(self, path: bytes) -> Folder | None:
+        """Return the rows known of a folder; a name that stands twice counts as it was written."""
+        before, placed = self._before.get(path), self._placed.get(path)
+        if placed is None:
+            return None if before is None else _relisted(before)
+        names = list(placed.names)
+        stats = placed.cells.tobytes()
+        oids = bytes(placed.oids)
+        if before is not None and before.count:
+            names = before.names + names
+            stats = bytes(before.stats) + stats
+            oids = bytes(before.oids) + oids
+        return Folder(_UNLISTED, b"\0".join(names), stats, oids)
+
+
+_UNLISTED = (NEVER_NS,) * 4
+
+
+def _relisted(folder: Folder) -> Folder:
+    return Folder(_UNLISTED, folder.joined, folder.stats, folder.oids)

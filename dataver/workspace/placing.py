@@ -1,0 +1,295 @@
+"""Put entries of a tree onto the disk: each file verified on its way and complete when it appears.
+
+The only module that writes the user's files.  A file is written beside its place and renamed over
+it; a folder that does not exist yet is filled under a temp name and renamed as a whole, which
+saves a rename for each file.  Folders are opened component by component, never through a symlink.
+No file is synced: the index calls them clean by their stats only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dataver.disk.atomic import move_over, temp_base
+from dataver.disk.disk import Disk
+from dataver.disk.link import LinkType, place_file
+from dataver.disk.safe_open import make_folders, open_folder, open_root
+from dataver.errors import (
+    ChangedWhileReadError,
+    CorruptObjectError,
+    DataverError,
+    Failure,
+    HostileInputError,
+    LocalIOError,
+    local_error,
+    show_path,
+)
+from dataver.formats.pack import Row
+from dataver.index.columns import OID_SIZE
+from dataver.model.names import ObjectName, Oid, blob_name, fault_of_link
+from dataver.model.tree import EMPTY_FOLDER, EXECUTABLE, SYMLINK, Entry
+from dataver.store.cache import Cache, CachedPack
+from dataver.workspace.snapshot import CACHED_LINK, Stat, stat_cells
+
+_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
+
+
+class Placement(NamedTuple):
+    """One entry to put on disk."""
+
+    entry: Entry
+    present: Stat | None
+    """Stat of the file that is known to be there and may be replaced; None where none is."""
+
+
+@dataclass(slots=True)
+class PlacedFolder:
+    """Rows of files that were put into one folder."""
+
+    names: list[bytes] = field(default_factory=list)
+    cells: array[int] = field(default_factory=lambda: array("q"))
+    oids: bytearray = field(default_factory=bytearray)
+
+    def add(self, name: bytes, st: os.stat_result, oid: bytes) -> None:
+        self.names.append(name)
+        self.cells.extend(stat_cells(st))
+        self.oids += oid.ljust(OID_SIZE, b"\0")
+
+
+@dataclass(slots=True)
+class Placed:
+    """What one batch came to."""
+
+    folders: dict[bytes, PlacedFolder] = field(default_factory=dict)
+    failed: list[Failure] = field(default_factory=list)
+    files: int = 0
+    size: int = 0
+
+
+def place_batch(
+    root: bytes,
+    single_name: bytes,
+    cache: Cache,
+    disk: Disk,
+    links: Sequence[LinkType],
+    batch: Sequence[Placement],
+) -> Placed:
+    """Put *batch* (in path order) below the folder *root*; runs in a worker process.
+
+    *single_name* is the true name of a tree's one file; empty for a folder.
+    """
+    writer = _Writer(root, single_name, cache, disk, links)
+    try:
+        writer.expect(batch)
+        for placement in batch:
+            writer.place(placement)
+        writer.leave()
+    finally:
+        writer.close()
+    return writer.placed
+
+
+class _Writer:
+    """Writes files folder by folder."""
+
+    def __init__(
+        self, root: bytes, single_name: bytes, cache: Cache, disk: Disk, links: Sequence[LinkType]
+    ) -> None:
+        self._cache, self._disk, self._links = cache, disk, links
+        self._single_name = single_name
+        self._root = root
+        self._root_fd = open_root(root)
+        self._path: bytes | None = None
+        self._fd = -1
+        self._fresh = b""
+        """Temp name of the folder while it is filled under it; empty for one that was there."""
+        self._parent_fd = -1
+        self._rows = PlacedFolder()
+        self._places: dict[ObjectName, tuple[CachedPack, Row]] = {}
+        self.placed = Placed()
+
+    def close(self) -> None:
+        for fd in (self._fd, self._parent_fd, self._root_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._parent_fd = self._root_fd = -1
+
+    def expect(self, batch: Sequence[Placement]) -> None:
+        """Look up where the content of *batch* lies, all of it at once."""
+        names = [blob_name(p.entry.oid) for p in batch if p.entry.oid is not None]
+        found = self._cache.locate_many(names)
+        self._places = {name: place for name, place in zip(names, found, strict=True) if place is not None}
+
+    def place(self, placement: Placement) -> None:
+        """Put one entry on disk, or note why not."""
+        entry = placement.entry
+        path = entry.path
+        try:
+            if entry.kind == EMPTY_FOLDER:
+                self.leave()
+                make_folders(self._disk, self._root_fd, path)
+                return
+            folder, _, name = path.rpartition(b"/")
+            if folder != self._path:
+                self.leave()
+                self._enter(folder)
+            if self._single_name:
+                name = self._single_name
+            self._put(entry, name, placement.present)
+            self.placed.files += 1
+            self.placed.size += entry.size
+        except DataverError as error:
+            self.placed.failed.append(error.failure(path))
+            if error.code == "disk-full":
+                raise
+        except OSError as error:
+            problem = local_error(error, path, "write")
+            if problem.code == "disk-full":
+                raise problem from error
+            self.placed.failed.append(problem.failure(path))
+
+    def _enter(self, folder: bytes) -> None:
+        """Open *folder*, or begin to fill it under a temp name where it does not exist."""
+        try:
+            self._fd = open_folder(self._root_fd, folder)
+        except FileNotFoundError:
+            parent, _, _ = folder.rpartition(b"/")
+            make_folders(self._disk, self._root_fd, parent)
+            self._parent_fd = open_folder(self._root_fd, parent)
+            self._fresh = temp_base()
+            self._disk.mkdir(self._fresh, dir_fd=self._parent_fd)
+            self._fd = open_folder(self._parent_fd, self._fresh)
+        self._path = folder
+        self._rows = PlacedFolder()
+
+    def leave(self) -> None:
+        """End the folder that is being written to: give it its name if it is new."""
+        if self._path is None:
+            return
+        folder = self._path
+        name = folder.rpartition(b"/")[2]
+        if self._fresh:
+            try:
+                move_over(self._disk, self._fresh, name, dir_fd=self._parent_fd)
+            except OSError as error:
+                if error.errno not in _NOT_EMPTY:
+                    raise local_error(error, folder, "write") from error
+                self._merge(name)
+        os.close(self._fd)
+        if self._parent_fd >= 0:
+            os.close(self._parent_fd)
+        self._fd = self._parent_fd = -1
+        self._fresh, self._path = b"", None
+        if self._rows.names:
+            self.placed.folders[folder] = self._rows
+
+    def _merge(self, name: bytes) -> None:
+        """Move files one by one into a folder that came into being meanwhile."""
+        target_fd = open_folder(self._parent_fd, name)
+        old = self._rows
+        self._rows = PlacedFolder()
+        try:
+            for row, each in enumerate(old.names):
+                try:
+                    self._disk.rename_new(each, each, source_dir_fd=self._fd, target_dir_fd=target_fd)
+                except FileExistsError:
+                    self._disk.unlink(each, dir_fd=self._fd)
+                    error = ChangedWhileReadError(name + b"/" + each)
+                    self.placed.failed.append(error.failure((self._path or b"") + b"/" + each))
+                    continue
+                st = os.stat(each, dir_fd=target_fd, follow_symlinks=False)
+                self._rows.add(each, st, bytes(old.oids[row * OID_SIZE : (row + 1) * OID_SIZE]))
+            self._disk.rmdir(self._fresh, dir_fd=self._parent_fd)
+        finally:
+            os.close(target_fd)
+
+    def _put(self, entry: Entry, name: bytes, present: Stat | None) -> None:
+        assert entry.oid is not None
+        temp = name if self._fresh else temp_base()
+        cell = bytes(entry.oid)
+        if entry.kind == SYMLINK:
+            self._put_link(entry, temp)
+        else:
+            source = self._loose_source(entry)
+            if source is not None:
+                link = self._put_loose(entry, temp, source, entry.oid)
+                if link == "symlink":
+                    cell = bytes((cell[0] | CACHED_LINK,)) + cell[1:]
+            else:
+                self._put_bytes(entry, temp)
+        if not self._fresh:
+            try:
+                self._check_unchanged(entry, name, present)
+                move_over(self._disk, temp, name, dir_fd=self._fd)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._disk.unlink(temp, dir_fd=self._fd)
+                raise
+        st = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        self._rows.add(name if not self._single_name else entry.path, st, cell)
+
+    def _check_unchanged(self, entry: Entry, name: bytes, present: Stat | None) -> None:
+        """Look once more at what is about to be replaced."""
+        try:
+            st = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        if stat.S_ISDIR(st.st_mode):
+            raise LocalIOError(entry.path, "a folder is in the way")
+        if present is None or tuple(present) != stat_cells(st):
+            raise ChangedWhileReadError(entry.path)
+
+    def _put_link(self, entry: Entry, temp: bytes) -> None:
+        assert entry.oid is not None
+        target = bytes(self._cache.read(blob_name(entry.oid)))
+        fault = fault_of_link(entry.path, target)
+        if fault:
+            raise HostileInputError(show_path(entry.path), f"is {fault}")
+        self._disk.symlink(target, temp, dir_fd=self._fd)
+
+    def _loose_source(self, entry: Entry) -> str | None:
+        assert entry.oid is not None
+        if entry.size < self._cache.pack_below and "hardlink" not in self._links and "symlink" not in self._links:
+            return None
+        return self._cache.loose.path(entry.oid) if self._cache.loose.has(entry.oid) else None
+
+    def _put_loose(self, entry: Entry, temp: bytes, source: str, oid: Oid) -> str:
+        placed = place_file(
+            self._disk,
+            source,
+            temp,
+            self._links,
+            algorithm=oid[0],
+            executable=entry.kind == EXECUTABLE,
+            dir_fd=self._fd,
+        )
+        if placed.digest != oid[1:] or placed.size != entry.size:
+            self._disk.unlink(temp, dir_fd=self._fd)
+            self._cache.quarantine(blob_name(oid))
+            raise CorruptObjectError(show_path(entry.path), "the cache")
+        return placed.link
+
+    def _put_bytes(self, entry: Entry, temp: bytes) -> None:
+        assert entry.oid is not None
+        name = blob_name(entry.oid)
+        data = self._cache.read(name, self._places.get(name))
+        if len(data) != entry.size:
+            raise HostileInputError(show_path(entry.path), "its tree gives another size")
+        fd = self._disk.create(temp, 0o777 if entry.kind == EXECUTABLE else 0o666, dir_fd=self._fd)
+        try:
+            self._disk.write(fd, data)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._disk.unlink(temp, dir_fd=self._fd)
+            raise
+        finally:
+            os.close(fd)
+
+

@@ -1,0 +1,78 @@
+"""Which paths of a tree are checked out: patterns that a partial checkout leaves behind.
+
+A pattern is a path inside the target (with everything below it) or a glob: `*` and `?` stay
+within a component, `**` crosses them.  Without patterns everything is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def is_glob(pattern: bytes) -> bool:
+    return any(c in pattern for c in b"*?[")
+
+
+class Sparse:
+    """The set of wanted paths inside one target."""
+
+    def __init__(self, patterns: Iterable[bytes] = ()) -> None:
+        self.patterns = tuple(sorted(set(patterns)))
+        self._literal = frozenset(p for p in self.patterns if not is_glob(p))
+        globs = [_regex(p) for p in self.patterns if is_glob(p)]
+        self._glob = re.compile(b"|".join(globs)) if globs else None
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is left out at all."""
+        return bool(self.patterns)
+
+    def matches(self, path: bytes) -> bool:
+        """Tell whether *path* is wanted."""
+        if not self.patterns or path in self._literal:
+            return True
+        folder = path.rpartition(b"/")[0]
+        while folder:
+            if folder in self._literal:
+                return True
+            folder = folder.rpartition(b"/")[0]
+        return self._glob is not None and self._glob.fullmatch(path) is not None
+
+    def ranges(self) -> list[tuple[bytes, bytes | None]] | None:
+        """Return ranges `low <= path < high` that hold every wanted path; None where that is all paths."""
+        if not self.patterns:
+            return None
+        found: list[tuple[bytes, bytes | None]] = []
+        for pattern in self.patterns:
+            head = re.split(rb"[*?\[]", pattern, maxsplit=1)[0]
+            if head == pattern:
+                found.append((pattern, pattern + b"\0"))
+                found.append((pattern + b"/", pattern + b"0"))
+            elif not head:
+                return None
+            else:
+                found.append((head, head + b"\xff" * 8))
+        return found
+
+
+def _regex(pattern: bytes) -> bytes:
+    out = b""
+    position = 0
+    while position < len(pattern):
+        rest = pattern[position:]
+        if rest.startswith(b"**/"):
+            out, position = out + rb"(?:.*/)?", position + 3
+        elif rest.startswith(b"**"):
+            out, position = out + rb".*", position + 2
+        elif rest[:1] == b"*":
+            out, position = out + rb"[^/]*", position + 1
+        elif rest[:1] == b"?":
+            out, position = out + rb"[^/]", position + 1
+        elif rest[:1] == b"[" and b"]" in rest[2:]:
+            end = rest.index(b"]", 2)
+            inner = rest[1:end].replace(b"\\", b"\\\\")
+            inner = b"^" + inner[1:] if inner[:1] == b"!" else inner
+            out, position = out + b"[" + inner + b"]", position + end + 1
+        else:
+            out, position = out + re.escape(rest[:1]), position + 1
+    return out + rb"(?:/.*)?"
