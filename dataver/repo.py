@@ -21,6 +21,7 @@ from dataver.index.state import State
 from dataver.progress import SILENT, Progress
 from dataver.store.cache import Cache
 from dataver.workspace import local
+from dataver.workspace.gitfiles import ensure_drivers
 from dataver.workspace.pointers import Target, list_targets, version_name
 from dataver.workspace.record import Records
 from dataver.workspace.workspace import Workspace
@@ -75,6 +76,7 @@ class Repo:
         if not os.path.isfile(f"{self.top}/{CONFIG_FILE}"):
             raise NoDataverError(self.top)
         self.git = Git(self.top, self.place)
+        ensure_drivers(self.git)
         self._remotes: dict[str, Remote] = {}
 
     @classmethod

@@ -99,8 +99,8 @@ run cd other
 run dataver pull data/us-state-capitals.json data/wheat.json
 run ls data
 run dataver status
-run dataver checkout --all || true
-run dataver pull
+run "dataver pull 'data/*'"
+run dataver status
 same "$source/3.2.1" "$play/other/data"
 
 say "Every version, from the second clone: fetched, checked out, compared with the release."
@@ -113,6 +113,6 @@ done
 
 say "An older version beside the present one."
 run dataver checkout v1 data --to ../older
-same "$source/1.31.1" "$play/older"
+same "$source/1.31.1" "$play/older/data"
 
 printf '\nThe demo ran to its end: three versions, a remote, two clones, and every byte as it was.\n'

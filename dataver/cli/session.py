@@ -7,6 +7,7 @@ ends with `error[bug]` and exit status 70, which no promise uses.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -18,7 +19,14 @@ from dataver.cli.arguments import Globals, is_json_wanted, take_globals
 from dataver.cli.catalog import PLUMBING
 from dataver.cli.signals import Interrupted
 from dataver.cli.suggest import check_command, hint_of
-from dataver.errors import DataverError, Failure, UsageError, local_error
+from dataver.errors import (
+    DataverError,
+    DiskFullError,
+    Failure,
+    LocalIOError,
+    PermissionDeniedError,
+    UsageError,
+)
 from dataver.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -166,7 +174,7 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         _discard_output()
         session.options = session.options._replace(is_json=False)
-        return session.report(local_error(error, "standard output", "write"))
+        return session.report(_local_error(error, "standard output", "write"))
 
 
 def _run_guarded(session: Session, argv: Sequence[str]) -> int:
@@ -188,9 +196,17 @@ def _run_guarded(session: Session, argv: Sequence[str]) -> int:
     except OSError as error:
         if error.filename is None:
             raise  # written to stdout: `run` says so
-        return session.report(local_error(error, error.filename, "use"))
+        return session.report(_local_error(error, os.fspath(error.filename), "use"))
     except Exception as error:  # noqa: BLE001 - the outermost door: a person never sees a Python exception
         return session.report_bug(error)
+
+
+def _local_error(error: OSError, path: str | bytes, action: str) -> DataverError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(path)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PermissionDeniedError(path, action)
+    return LocalIOError(path, error.strerror or "cannot be used")
 
 
 def _discard_output() -> None:

@@ -73,6 +73,8 @@ class Columns:
     def __init__(self, data: Buffer, directory: Mapping[bytes, tuple[int, ...]], head: _Head) -> None:
         self._data = memoryview(data)
         self._directory = directory
+        self.is_damaged = False
+        """Whether a block that was asked for could not be used: then the rows say nothing of what is gone."""
         self.root_id = head.root_id
         """The tree whose files the rows are, but for `touched`; empty where that is not known."""
         self.touched = head.touched
@@ -99,9 +101,11 @@ class Columns:
         oids_at = stats_at + count * STAT_SIZE
         end = oids_at + count * OID_SIZE
         if end > len(self._data) or xxh3_64(self._data[offset:end]) != check & (2**64 - 1):
+            self.is_damaged = True
             return None
         joined = bytes(self._data[offset:stats_at])
         if count and joined.count(b"\0") != count - 1:
+            self.is_damaged = True
             return None
         return Folder(tuple(own), joined, self._data[stats_at:oids_at], self._data[oids_at:end])
 

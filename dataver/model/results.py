@@ -70,7 +70,8 @@ class TargetStatus:
     state: str
     """`clean`, `dirty`, `absent` (nothing checked out), `partial` (some of it absent), `conflict`, `error`."""
     git: str
-    """The pointer against HEAD: `committed`, `added` (staged, new), `modified`, `untracked`, `deleted`, `moved`."""
+    """The pointer against HEAD: `committed`, `added` (new, staged), `staged` (changed, staged), `modified`
+    (changed, not staged), `untracked`, `deleted`, `moved`."""
     changes: tuple[Change, ...]
     """The workspace against the pointer."""
     at: str

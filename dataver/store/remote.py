@@ -41,7 +41,7 @@ class Surroundings(NamedTuple):
     disk: Disk
     clock: Clock
     folder: str | None
-    """Where copies are kept, one folder per remote; None: in memory only."""
+    """Where copies are kept, below it in one folder per remote; None: in memory only."""
 
 
 IN_MEMORY = Surroundings(Disk(), Clock(), None)
@@ -58,7 +58,8 @@ class Remote:
         self.remote_id = description.remote_id
         self.has_one_writer = description.has_one_writer
         self._clock = around.clock
-        self._local = LocalCopies(around.folder, around.disk)
+        folder = f"{around.folder}/{self.remote_id}" if around.folder else None
+        self._local = LocalCopies(folder, around.disk)
         self._journal = Journal(bucket, self.remote_id, seen=seen, local=self._local, clock=around.clock)
         self._segments = Segments(bucket, self._local, _JOBS)
         self._check = PackCheck(bucket, self._local, around.clock)

@@ -47,6 +47,23 @@ _PACKAGES = {
 """Schemes that a remote may have, and the package that opens each."""
 _USER_IN_HOST = frozenset(("abfs", "abfss"))
 """`abfs://container@account.host/`: what stands before the `@` there is no user."""
+_S3_ARGUMENTS = {
+    "endpoint_url": "endpoint_url",
+    "anon": "anon",
+    "profile": "profile",
+    "requester_pays": "requester_pays",
+    "version_aware": "version_aware",
+    "access_key_id": "key",
+    "secret_access_key": "secret",
+    "session_token": "token",
+}
+_GS_ARGUMENTS = {
+    "endpoint_url": "endpoint_url",
+    "requester_pays": "requester_pays",
+    "version_aware": "version_aware",
+    "credentials": "token",
+}
+"""Our options, and what s3fs and gcsfs call them."""
 _S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
 
 
@@ -85,7 +102,7 @@ def open_bucket(url: str, options: Mapping[str, object], disk: Disk) -> Bucket:
     """Return the bucket that *url* means: a path or file:// is a folder, memory:// this process, else fsspec.
 
     *options* are those of the remote's config: `endpoint_url`, `region`, `anon`, `profile`,
-    `requester_pays`, `version_aware`.  Nothing is asked of the remote yet.
+    `requester_pays`, `version_aware`, and credentials.  Nothing is asked of the remote yet.
 
     Raises: ConfigError, UnknownSchemeError, MissingExtraError, BucketNotFoundError.
     """
@@ -98,29 +115,31 @@ def open_bucket(url: str, options: Mapping[str, object], disk: Disk) -> Bucket:
 
     rest = url.partition("://")[2]
     try:
-        return FsspecBucket(f"{scheme}://{rest}", _arguments(scheme, options))
+        return FsspecBucket(f"{scheme}://{rest}", arguments_of(scheme, options))
     except ImportError as error:
         raise MissingExtraError(scheme, _PACKAGES[scheme]) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{scheme}:// options", str(error)) from error
 
 
-def _arguments(scheme: str, options: Mapping[str, object]) -> dict[str, object]:
+def arguments_of(scheme: str, options: Mapping[str, object]) -> dict[str, object]:
     """Return a filesystem's arguments for our options.  Raises: ConfigError for one that it has not."""
     given = {name: value for name, value in options.items() if value not in (None, "", False)}
+    found: dict[str, object] = {}
     if scheme in ("s3", "s3a"):
+        known = _S3_ARGUMENTS
+        found["config_kwargs"] = dict(_S3_TIMEOUTS)
         region = given.pop("region", None)
-        known = {"endpoint_url", "anon", "profile", "requester_pays", "version_aware"}
-        found: dict[str, object] = {"config_kwargs": dict(_S3_TIMEOUTS)}
         if region:
             found["client_kwargs"] = {"region_name": region}
     elif scheme in ("gs", "gcs"):
-        known = {"endpoint_url", "requester_pays", "version_aware"}
-        found = {"token": "anon"} if given.pop("anon", False) else {}
+        known = _GS_ARGUMENTS
+        if given.pop("anon", False):
+            found["token"] = "anon"
     else:
-        known, found = {"anon"} if scheme in ("az", "abfs", "abfss") else set(), {}
+        known = {"anon": "anon"} if scheme in ("az", "abfs", "abfss") else {}
     for name, value in given.items():
         if name not in known:
             raise ConfigError(f"remote.{name}", f"means nothing for {scheme}://")
-        found[name] = value
+        found[known[name]] = value
     return found

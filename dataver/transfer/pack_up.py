@@ -22,7 +22,7 @@ from dataver.store.cache import Cache, CachedPack
 from dataver.store.packfile import PackWriter, WrittenPack
 from dataver.transfer.cut import cut_blob, read_chunks
 from dataver.transfer.outgoing import Item, Loose, Packed
-from dataver.transfer.verify import is_sound, opened
+from dataver.transfer.verify import damaged_rows, is_sound, opened
 
 Lacks = Callable[[list[ObjectName]], list[ObjectName]]
 """Returns those names that the remote does not have."""
@@ -37,7 +37,7 @@ class Parcel(NamedTuple):
     size: int
     """Of the pack, in bytes."""
     raw: int
-    """Bytes of its objects."""
+    """Bytes of its objects; 0 for a pack of the cache that was not read yet."""
 
 
 def temp_pack(cache: Cache, disk: Disk) -> PackWriter:
@@ -67,7 +67,7 @@ class PackUp:
         try:
             for item in items:
                 if isinstance(item, CachedPack):
-                    yield Parcel(item, item.table, item.size, sum(row.raw for row in item.table.rows()))
+                    yield Parcel(item, item.table, item.size, 0)
                 elif isinstance(item, Packed):
                     yield from self._packed(item)
                 elif item.size > CHUNK_ABOVE:
@@ -161,6 +161,7 @@ class Checked(NamedTuple):
     data: bytes | None
     """The whole pack under a new id; None where it may not be sent as it is."""
     table: Table
+    raw: int
     bad: list[ObjectName]
 
 
@@ -172,24 +173,15 @@ def checked_pack(cached: CachedPack) -> Checked:
     """
     data = _whole(cached)
     if data is None:
-        return Checked(None, cached.table, [])
+        return Checked(None, cached.table, 0, [])
     view = memoryview(data)
-    bad = [
-        row.name
-        for row in cached.table.rows()
-        if opened(row.name, row.codec, view[row.offset : row.offset + row.stored], row.raw) is None
-    ]
-    if bad:
-        return Checked(None, cached.table, bad)
-    try:
-        start, size, _ = pack.decode_footer(view[-pack.FOOTER_SIZE :], len(view))
-    except DataverError:
-        return Checked(None, cached.table, [])
+    bad, raw = damaged_rows(cached.table, view)
     table = os.urandom(pack.NONCE_SIZE) + bytes(cached.table.rows_data)
-    if size != len(table):
-        return Checked(None, cached.table, [])
+    start = len(view) - pack.FOOTER_SIZE - len(table)
+    if bad or start < pack.HEADER_SIZE:
+        return Checked(None, cached.table, raw, bad)
     view[start:] = table + pack.encode_footer(table, start)
-    return Checked(bytes(data), Table(table), [])
+    return Checked(bytes(data), Table(table), raw, [])
 
 
 def _whole(cached: CachedPack) -> bytearray | None:

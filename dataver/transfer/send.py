@@ -294,7 +294,7 @@ def _ship(ends: Ends, session: Session, parcel: Parcel) -> Shipped:
         checked = checked_pack(parcel.source)
         if checked.data is not None:
             session.upload(checked.table.pack_id, checked.data)
-            return parcel._replace(table=checked.table), bad
+            return parcel._replace(table=checked.table, raw=checked.raw), bad
         anew, bad = repacked(ends.cache, ends.disk, parcel.source, set(checked.bad))
         if anew is None:
             return None, bad

@@ -21,6 +21,7 @@ from dataver.formats.recipe import CHUNK_ABOVE, decode_recipe
 from dataver.formats.tree import Erased, Leaf, encode_leaf, encode_root, redact
 from dataver.hashing import Buffer
 from dataver.model.names import (
+    BLOB,
     ObjectName,
     Oid,
     StructureId,
@@ -172,7 +173,11 @@ class Survey:
         """Find out which of the gathered files the remote lacks, and where the cache has them."""
         batch, self._batch = self._batch, {}
         lacking = set(self._lacks(list(batch)))
-        wanted = {blob_name(Oid(batch[n].oid or b"")): batch[n] for n in batch if n in lacking}
+        wanted = {
+            name if name[0] == BLOB else blob_name(oid_of_name(name)): entry
+            for name, entry in batch.items()
+            if name in lacking
+        }
         present = {n: batch[n] for n in batch if n not in lacking and batch[n].size > CHUNK_ABOVE}
         for oid in self._incomplete(present):
             entry = present[recipe_name(oid)]

@@ -18,7 +18,7 @@ from dataver.model.names import BLOB, ObjectName, Oid, StructureId, oid_of_name
 from dataver.parallel import threads_map_ordered
 from dataver.store.packfile import PackWriter, WrittenPack
 from dataver.transfer.orders import Order, Part, Wanted, parts_of, read_ranges, read_whole
-from dataver.transfer.verify import opened
+from dataver.transfer.verify import damaged_rows, opened
 from dataver.transfer.wanted import Ends
 
 _PACKS_AT_ONCE = 4
@@ -68,15 +68,13 @@ def _as_it_is(ends: Ends, order: Order, data: bytes) -> Arrived | None:
         table, view = pack.split(data)
     except DataverError:
         return None
-    if table.pack_id != order.pack_id or table.count != len(wanted):
+    if table.pack_id != order.pack_id or table.count != len(wanted) or not wanted.issuperset(table.names()):
         return None
-    size = 0
-    for row in table.rows():
-        if row.name not in wanted or row.name[0] != BLOB or row.raw >= ends.cache.pack_below:
-            return None
-        if opened(row.name, row.codec, view[row.offset : row.offset + row.stored], row.raw) is None:
-            return None
-        size += row.raw
+    if any(one.name[0] != BLOB or one.raw >= ends.cache.pack_below for one in order.wanted):
+        return None
+    bad, size = damaged_rows(table, view)
+    if bad:
+        return None
     path = ends.cache.temp_path()
     _write(ends.disk, path, data, 0o600)
     whole = WrittenPack(path, order.pack_id, len(data), bytes(table.data))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataver.errors import DataverError
 from dataver.formats import codec
+from dataver.formats.pack import Table
 from dataver.formats.recipe import decode_recipe
 from dataver.formats.tree import decode_leaf, decode_root
-from dataver.hashing import DIGEST_SIZES, Buffer, digest
+from dataver.hashing import BLAKE3, DIGEST_SIZES, Buffer, blake3_of, digest
 from dataver.model.names import BLOB, CHUNK, LEAF, ROOT, ObjectName
 
 
@@ -36,3 +37,21 @@ def opened(name: ObjectName, kind: int, stored: Buffer, raw: int) -> Buffer | No
     except DataverError:
         return None
     return data if is_sound(name, data) else None
+
+
+def damaged_rows(table: Table, view: memoryview) -> tuple[list[ObjectName], int]:
+    """Return which objects of a whole pack are not what their names say, and the bytes of the others."""
+    bad: list[ObjectName] = []
+    size = 0
+    for row in table.rows():
+        name, kind, _, offset, length, raw, _ = row
+        stored = view[offset : offset + length]
+        if kind == codec.STORED and name[0] == BLOB and name[1] == BLAKE3:  # most of a hundred thousand
+            is_good = length == raw and blake3_of(stored) == name[2:]
+        else:
+            is_good = opened(name, kind, stored, raw) is not None
+        if is_good:
+            size += raw
+        else:
+            bad.append(name)
+    return bad, size

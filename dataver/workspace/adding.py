@@ -29,6 +29,7 @@ from dataver.store.treewriter import KeyOf, save, update
 from dataver.workspace.compare import Comparer
 from dataver.workspace.ingest import hash_into
 from dataver.workspace.intake import Intake
+from dataver.workspace.presence import add_unsaved, note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.snapshot import entries
 from dataver.workspace.workspace import Look, Workspace, rows_within
@@ -93,6 +94,7 @@ def record_target(
     work = _Recording(workspace, trees, look, old_root, intake)
     if known is not None and known.is_folder == look.snapshot.is_single:
         work.start_anew()
+    add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
     with workspace.cache.writer() as writer:
         rows = rows_within(look.snapshot, intake.inner or None)
         failed = hash_into(
@@ -262,6 +264,8 @@ class _Recording:
     def _remember(self, record: Record, touched: frozenset[bytes], rows: dict[bytes, list[int]]) -> None:
         self._workspace.records.save(self._look.path, record)
         refused = self._look.refused
+        if not record.patterns and not record.missing and not refused:
+            note_complete(self._workspace.cache, self._workspace.state, record.root_id)
         self._workspace.save_index(self._look, record.root_id, touched | refused, rows=self._snapshot.fresh)
 
 

@@ -28,6 +28,7 @@ from dataver.progress import Progress
 from dataver.store.trees import Trees
 from dataver.workspace.compare import Comparer
 from dataver.workspace.placing import Placed, PlacedFolder, Placement, place_batch
+from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.scan import scan
 from dataver.workspace.snapshot import Snapshot, stat_cells
@@ -161,14 +162,20 @@ class Checkout:
 
     def _wanted_entries(self) -> Iterator[Entry]:
         ranges = self._narrowed.ranges() or self._sparse.ranges()
+        return (e for e in self._entries_in(self._desired.root_id, ranges) if self.wants(e.path))
+
+    def _entries_in(
+        self, root_id: bytes, ranges: Iterable[tuple[bytes, bytes | None]] | None
+    ) -> Iterable[Entry]:
+        """Return the entries within *ranges* in path order, opening few leaves beside theirs."""
         if ranges is None:
-            found: Iterable[Entry] = self._trees.entries(self._desired.root_id)
-        else:
-            merged = {
-                e.path: e for low, high in ranges for e in self._trees.entries(self._desired.root_id, low, high)
-            }
-            found = [merged[path] for path in sorted(merged)]
-        return (e for e in found if self.wants(e.path))
+            return self._trees.entries(root_id)
+        merged: dict[bytes, Entry] = {}
+        for low, high in ranges:
+            # Nothing lies below a path that is a file: its neighbours need not be opened.
+            if not (low.endswith(b"/") and low[:-1] in merged):
+                merged.update((e.path, e) for e in self._trees.entries(root_id, low, high))
+        return [merged[path] for path in sorted(merged)]
 
     # -- applying -----------------------------------------------------------------------------
 
@@ -329,6 +336,8 @@ class Checkout:
         if outcome.failed or record.root_id != desired.root_id:
             self._workspace.drop_index(look.path)
             return
+        if not record.patterns and not record.missing and not self._differing:
+            note_complete(self._workspace.cache, self._workspace.state, record.root_id)
         after = scan(
             self._workspace.absolute(look.path),
             JustWritten(placed, self._snapshot),
@@ -353,12 +362,13 @@ class Checkout:
         return Record(desired.root_id, desired.patterns, frozenset(missing))
 
     def _count_absent(self, record: Record) -> int:
+        """Count what is not here; a part of a tree is looked at without the rest of it."""
         sparse = Sparse(record.patterns)
-        return sum(
-            1
-            for e in self._trees.entries(record.root_id)
-            if e.path in record.missing or not sparse.matches(e.path)
-        )
+        if not sparse:
+            return len(record.missing)
+        found = self._entries_in(record.root_id, sparse.ranges())
+        here = sum(1 for e in found if sparse.matches(e.path) and e.path not in record.missing)
+        return self._trees.root(record.root_id).count - here
 
 
 class JustWritten:

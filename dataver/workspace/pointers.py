@@ -46,7 +46,9 @@ class Target:
             return "deleted"
         if not self.head_blob:
             return "added" if self.index_blob else "untracked"
-        return "committed" if self.head_blob == self.disk_blob == self.index_blob else "modified"
+        if self.disk_blob != self.index_blob:
+            return "modified"
+        return "committed" if self.head_blob == self.disk_blob else "staged"
 
     def require(self) -> Pointer:
         """Return the pointer that counts.  Raises: the error that keeps it from being read."""

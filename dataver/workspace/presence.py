@@ -1,4 +1,4 @@
-"""How many entries of a tree have their content neither in the cache: known without looking each up.
+"""Whether a tree's content is in the cache, known without looking each blob up.
 
 What was found complete stays complete while the packs of that moment are there and no folder of
 loose blobs changed; so a clean `status` lists two hundred folders instead of asking for each file.
@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dataver.hashing import blake3_of
+from dataver.index.columns import Columns, Folder
 from dataver.index.state import State
-from dataver.model.names import ObjectName
+from dataver.model.names import ObjectName, blob_name
 from dataver.store.cache import Cache
+from dataver.workspace.snapshot import CACHED_LINK, Snapshot, oid_of_cell
 
 if TYPE_CHECKING:
     from dataver.store.trees import Trees
@@ -25,25 +27,74 @@ def missing_entries(cache: Cache, state: State, trees_of: Callable[[], Trees], r
 
     Raises: MissingObjectError where the tree itself is not in the cache.
     """
-    packs, loose = cache.stamp()
-    mark = blake3_of(repr(loose).encode()).hex()
-    key = f"present:{root_id.hex()}"
-    known = state.get(key)
-    if known is not None:
-        lines = known.decode("ascii", "replace").split("\n")
-        if lines[0] == mark and packs.issuperset(lines[1:]):
-            return 0
+    if is_known_complete(cache, state, root_id):
+        return 0
     lost = 0
     batch: list[ObjectName] = []
-    trees = trees_of()
-    for name, _ in trees.blobs(root_id):
+    for name, _ in trees_of().blobs(root_id):
         batch.append(name)
         if len(batch) >= _BATCH:
             lost += len(cache.missing(batch))
             batch = []
     lost += len(cache.missing(batch))
     if not lost:
-        state.put(key, "\n".join([mark, *sorted(packs)]).encode())
-    elif known is not None:
-        state.put(key, None)
+        note_complete(cache, state, root_id)
     return lost
+
+
+def is_known_complete(cache: Cache, state: State, root_id: bytes) -> bool:
+    """Tell whether all content of a tree was in the cache once and nothing vanished since."""
+    known = state.get(_key(root_id))
+    if known is None:
+        return False
+    mark, *packs = known.decode("ascii", "replace").split("\n")
+    present, loose = cache.stamp()
+    return mark == _mark(loose) and present.issuperset(packs)
+
+
+def note_complete(cache: Cache, state: State, root_id: bytes) -> None:
+    """Remember that all content of a tree is in the cache now."""
+    packs, loose = cache.stamp()
+    state.put(_key(root_id), "\n".join([_mark(loose), *sorted(packs)]).encode())
+
+
+def _key(root_id: bytes) -> str:
+    return f"present:{root_id.hex()}"
+
+
+def _mark(loose: tuple[int, ...]) -> str:
+    return blake3_of(repr(loose).encode()).hex()
+
+
+def add_unsaved(snapshot: Snapshot, columns: Columns | None, cache: Cache, state: State) -> None:
+    """Count rows as fresh whose content is known but not in the cache: `status` hashed them, or the
+    cache lost them."""
+    if columns is None:
+        return
+    if columns.root_id and is_known_complete(cache, state, columns.root_id):
+        found: dict[bytes, list[int]] = {}
+        for path in columns.touched:
+            place = snapshot.find(path)
+            if place is not None:
+                found.setdefault(path.rpartition(b"/")[0], []).append(place[1])
+    else:
+        found = {path: list(range(folder.count)) for path, folder in snapshot.folders.items()}
+    for path, rows in found.items():
+        _add_unsaved(snapshot, path, rows, cache)
+
+
+def _add_unsaved(snapshot: Snapshot, path: bytes, rows: list[int], cache: Cache) -> None:
+    folder = snapshot.folders[path]
+    names: dict[ObjectName, list[int]] = {}
+    for row in rows:
+        cell = folder.oid(row)
+        oid = oid_of_cell(cell)
+        if oid is not None and not cell[0] & CACHED_LINK:
+            names.setdefault(blob_name(oid), []).append(row)
+    lost = [row for name in cache.missing(names) for row in names[name]]
+    if not lost:
+        return
+    # The rows are read again, so their cells must be writable: they may be the index's own pages.
+    oids = bytearray(folder.oids)
+    snapshot.folders[path] = Folder(folder.own, folder.joined, folder.stats, oids)
+    snapshot.fresh[path] = sorted({*snapshot.fresh.get(path, ()), *lost})

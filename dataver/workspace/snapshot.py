@@ -6,6 +6,7 @@ the index's own memory-mapped pages.
 
 from __future__ import annotations
 
+import bisect
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -101,10 +102,8 @@ class Snapshot:
         folder = self.folders.get(parent)
         if folder is None:
             return None
-        try:
-            return folder, folder.names.index(name)
-        except ValueError:
-            return None
+        row = bisect.bisect_left(folder.names, name)
+        return (folder, row) if row < folder.count and folder.names[row] == name else None
 
     def is_empty_folder(self, path: bytes) -> bool:
         return bool(path) and not self.folders[path].count and not self.subfolders.get(path)

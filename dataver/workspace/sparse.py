@@ -14,14 +14,20 @@ def is_glob(pattern: bytes) -> bool:
     return any(c in pattern for c in b"*?[")
 
 
+def exactly(path: bytes) -> bytes:
+    """Return the pattern that means *path* (and what is below it) and nothing else."""
+    return b"".join(b"[" + bytes((c,)) + b"]" if c in b"*?[" else bytes((c,)) for c in path)
+
+
 class Sparse:
     """The set of wanted paths inside one target."""
 
     def __init__(self, patterns: Iterable[bytes] = ()) -> None:
         self.patterns = tuple(sorted(set(patterns)))
-        self._literal = frozenset(p for p in self.patterns if not is_glob(p))
+        # A name may hold `[`: whatever a pattern means, it means its own text too.
+        self._literal = frozenset(self.patterns)
         globs = [_regex(p) for p in self.patterns if is_glob(p)]
-        self._glob = re.compile(b"|".join(globs)) if globs else None
+        self._glob = re.compile(b"|".join(globs), re.DOTALL) if globs else None
 
     def __bool__(self) -> bool:
         """Tell whether anything is left out at all."""
@@ -70,9 +76,21 @@ def _regex(pattern: bytes) -> bytes:
             out, position = out + rb"[^/]", position + 1
         elif rest[:1] == b"[" and b"]" in rest[2:]:
             end = rest.index(b"]", 2)
-            inner = rest[1:end].replace(b"\\", b"\\\\")
-            inner = b"^" + inner[1:] if inner[:1] == b"!" else inner
-            out, position = out + b"[" + inner + b"]", position + end + 1
+            out, position = out + _class(rest[1:end]), position + end + 1
         else:
             out, position = out + re.escape(rest[:1]), position + 1
     return out + rb"(?:/.*)?"
+
+
+def _class(inner: bytes) -> bytes:
+    """Return the expression for the characters between two brackets; never a slash."""
+    is_negated = inner[:1] in (b"!", b"^") and len(inner) > 1
+    chars = inner[1:] if is_negated else inner
+    # Only the hyphen keeps a meaning of its own, and only between two others.
+    body = b"".join(b"-" if c == 0x2D and 0 < n < len(chars) - 1 else re.escape(bytes((c,))) for n, c in enumerate(chars))
+    whole = (b"[^/" if is_negated else b"[") + body + b"]"
+    try:
+        re.compile(whole)
+    except re.error:  # a range from high to low holds nothing, as in Git
+        return rb"(?!)"
+    return whole

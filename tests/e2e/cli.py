@@ -43,7 +43,9 @@ class Result:
     @property
     def failed(self) -> dict[str, str]:
         """Give path -> code of everything that the document lists as not done."""
-        return {name_of(item["path"]): item["code"] for item in self.json["failed"]}
+        document = self.json
+        assert "failed" in document, f"an error, not a list of what failed: {self.stdout!r}"
+        return {name_of(item["path"]): item["code"] for item in document["failed"]}
 
     @property
     def code(self) -> str:

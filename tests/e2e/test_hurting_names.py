@@ -36,6 +36,7 @@ FAITHFUL = {
     "255 bytes": [b"n" * 255, b"\xc3\xa9" * 127 + b"n"],
     "a path of 2,000 bytes": [b"/".join([b"d" * 200] * 10) + b"/f"],
     "blanks and quotes": [b" lead", b"it's", b'a "b"', b"a  b", b"$HOME", b"-rf", b"*?[a]", b"#x", b"!y"],
+    "folders whose names continue each other": [b"a/x", b"a.b/y", b"a-b/z", b"a0/w", b"a b/v"],
     "words of Git": [b"HEAD", b"a.dv.csv", b".gitignore", b".gitattributes", b"refs/heads/main"],
     "not Latin": ["数据.csv".encode(), "😀/🎉.txt".encode(), "ÅÄÖ.csv".encode()],
 }

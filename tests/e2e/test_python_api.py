@@ -123,7 +123,12 @@ def test_path_never_gives_a_file_that_was_tampered_with(repo: dataver.Repo, publ
     loose.chmod(0o644)
     loose.write_bytes(blob(9, 100_000))
 
-    assert dataver.path("data/big.bin", rev="v1").read_bytes() == blob(1, 100_000)
+    try:
+        content = dataver.path("data/big.bin", rev="v1").read_bytes()
+    except dataver.CorruptObjectError:
+        return
+
+    assert content == blob(1, 100_000)
 
 
 def test_an_error_carries_code_hint_and_exit_status(

@@ -201,7 +201,7 @@ def test_a_restored_mtime_and_size_do_not_hide_a_change(tracked: Project) -> Non
 
 
 def test_a_change_right_after_an_add_is_seen(tracked: Project) -> None:
-    for number in range(5):
+    for number in range(3):
         tracked.write({"data/a.txt": f"add {number}\n"})
         tracked.run("add", "data")
         tracked.write({"data/a.txt": f"ADD {number}\n"})

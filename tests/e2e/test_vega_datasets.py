@@ -59,11 +59,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     packages = {release: _fetch(release, shared / "vega-datasets") / "package" for release in RELEASES}
     top = tmp_path_factory.mktemp("vega")
     project = new_project(top / "churn", top / "home")
+    publish(project)
     for release, package in packages.items():
         shutil.rmtree(project.root / "vega", ignore_errors=True)
         shutil.copytree(package, project.root / "vega", symlinks=True)
         project.record("vega", tag=release, message=f"vega-datasets {release}")
-    publish(project)
     project.run("push", "--all")
     return History(project, packages)
 

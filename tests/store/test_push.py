@@ -198,11 +198,21 @@ def test_packs_that_a_gc_removed_are_not_resumed_even_while_they_lie_there(
 def test_a_damaged_resume_file_costs_only_time(bucket: Faulty, tmp_path: Path) -> None:
     contents = objects(10)
     broken_push(opened(bucket, tmp_path / "local"), contents)
-    (file,) = (tmp_path / "local").glob("push-*")
+    (file,) = (tmp_path / "local").glob("*/push-*")
     file.write_bytes(b'{"seq":0,"segments":[["zz",1,1]]}')
 
     with opened(bucket, tmp_path / "local").begin("clone", "repo") as session:
         assert session.missing(names(contents)) == names(contents)
+
+
+def test_copies_of_two_remotes_in_one_folder_do_not_meet(bucket: Faulty, tmp_path: Path) -> None:
+    contents, other = objects(10), Faulty(MemoryBucket())
+    broken_push(opened(bucket, tmp_path / "local"), contents)
+
+    push(opened(other, tmp_path / "local"), objects(3, "other"))
+
+    with opened(bucket, tmp_path / "local").begin("clone", "repo") as session:
+        assert session.missing(names(contents)) == []
 
 
 def test_an_interrupt_writes_nothing_more_than_the_end_of_the_lease(bucket: Faulty) -> None:
