@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from dataver.model.diff import Change, FolderChange
     from dataver.model.names import format_oid
+    from dataver.model.result import Result
     from dataver.model.results import (
         AddedTarget,
         AddResult,
@@ -86,12 +87,10 @@ if TYPE_CHECKING:
         RemoteAddResult,
         RemoteInfo,
         RemoteListResult,
-        Result,
-        StatusResult,
         TargetDiff,
-        TargetStatus,
         UntrackResult,
     )
+    from dataver.model.status import StatusResult, TargetStatus
     from dataver.model.tree import Entry
     from dataver.ops.add import add
     from dataver.ops.cat import cat
@@ -166,10 +165,12 @@ _NAMES: dict[str, str] = {
     "dataver.ops.configure": "config_list config_get config_set config_unset",
     "dataver.ops.gitdrivers": "git_diff=diff_text git_textconv=summary_text git_merge=merge",
     "dataver.model.results": (
-        "Result InitResult AddResult AddedTarget StatusResult TargetStatus DiffResult TargetDiff "
+        "InitResult AddResult AddedTarget DiffResult TargetDiff "
         "CheckoutResult CheckedOutTarget UntrackResult ListResult ListedEntry MoveResult PushResult "
         "FetchResult PullResult RemoteAddResult RemoteListResult RemoteInfo ConfigListResult ConfigValue"
     ),
+    "dataver.model.result": "Result",
+    "dataver.model.status": "StatusResult TargetStatus",
     "dataver.model.diff": "Change FolderChange",
     "dataver.model.tree": "Entry",
     "dataver.model.names": "format_oid",

@@ -246,7 +246,7 @@ class CorruptObjectError(IntegrityError):
 
 class MissingObjectError(IntegrityError):
     code = "missing-object"
-    hint = "dataver fetch"
+    hint = "dataver pull"
 
     def __init__(self, what: str, where: str = "the cache") -> None:
         self.what, self.where = what, where
@@ -375,9 +375,11 @@ class WouldOverwriteError(UnsafeError):
     def __init__(self, path: StrOrBytes, files: Sequence[bytes]) -> None:
         self.path, self.files = path, tuple(files)
         one = len(self.files) == 1
+        shown = ", ".join(show_path(os.fsencode(path) + b"/" + f) for f in self.files[:5])
+        more = f" and {len(self.files) - 5} more" if len(self.files) > 5 else ""
         super().__init__(
-            f"{show_path(path)}: {len(self.files)} file{'' if one else 's'} "
-            f"{'has' if one else 'have'} changes that are not in the cache",
+            f"{len(self.files)} file{'' if one else 's'} {'has' if one else 'have'} changes "
+            f"that are not in the cache: {shown}{more}",
             hint=f"keep: dataver add {show_path(path)}; discard: dataver checkout --force {show_path(path)}",
         )
 

@@ -19,7 +19,6 @@ from dataver.git import Git, find_place
 from dataver.hashing import derive
 from dataver.index.state import State
 from dataver.progress import SILENT, Progress
-from dataver.store.cache import Cache
 from dataver.workspace import local
 from dataver.workspace.gitfiles import ensure_drivers
 from dataver.workspace.pointers import Target, list_targets, version_name
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from dataver.formats.keys import Secret
     from dataver.model.config import Config
     from dataver.model.names import Oid
+    from dataver.store.cache import Cache
     from dataver.store.remote import Remote
     from dataver.store.trees import Trees
 
@@ -122,11 +122,16 @@ class Repo:
         """Forget what was read of the configuration: a verb has changed it."""
         self.__dict__.pop("config", None)
 
+    @property
+    def cache_folder(self) -> str:
+        folder = self.config.cache_dir
+        return os.path.join(self.top, os.path.expanduser(folder)) if folder else f"{self.common_folder}/cache"
+
     @cached_property
     def cache(self) -> Cache:
-        folder = self.config.cache_dir
-        folder = os.path.join(self.top, os.path.expanduser(folder)) if folder else f"{self.common_folder}/cache"
-        return Cache(folder, self.disk, pack_below=self.config.pack_below)
+        from dataver.store.cache import Cache  # 30 ms that a clean status does not pay
+
+        return Cache(self.cache_folder, self.disk, pack_below=self.config.pack_below)
 
     @cached_property
     def workspace(self) -> Workspace:

@@ -43,11 +43,15 @@ class _Packs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     removed: list[str] = []
 
 
+_NO_PACKS, _NO_SEGMENTS = _Packs(), _Segments()
+# The encoder leaves out what *is* the default: these very objects.
+
+
 class _Commit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    packs: _Packs = _Packs()
+    packs: _Packs = _NO_PACKS
     redacted: list[tuple[str, list[str]]] = []
     roots: list[str] = []
-    segments: _Segments = _Segments()
+    segments: _Segments = _NO_SEGMENTS
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -58,18 +62,20 @@ def encode_commit(commit: Commit) -> bytes:
     """Return the one valid encoding of a commit's body.  Raises: ValueError when parts are out of order."""
     if not _is_ordered(commit):
         raise ValueError("ids out of order or twice")
+    packs = _Packs(
+        added=[(i.hex(), size) for i, size in commit.packs_added],
+        removed=[i.hex() for i in commit.packs_removed],
+    )
+    segments = _Segments(
+        added=[(i.hex(), packs, rows) for i, packs, rows in commit.segments_added],
+        removed=[i.hex() for i in commit.segments_removed],
+    )
     return _encode(
         _Commit(
-            packs=_Packs(
-                added=[(i.hex(), size) for i, size in commit.packs_added],
-                removed=[i.hex() for i in commit.packs_removed],
-            ),
+            packs=_NO_PACKS if packs == _NO_PACKS else packs,
             redacted=[(leaf.hex(), [c.hex() for c in cs]) for leaf, cs in commit.redacted],
             roots=[root.hex() for root in commit.roots],
-            segments=_Segments(
-                added=[(i.hex(), packs, rows) for i, packs, rows in commit.segments_added],
-                removed=[i.hex() for i in commit.segments_removed],
-            ),
+            segments=_NO_SEGMENTS if segments == _NO_SEGMENTS else segments,
         )
     )
 

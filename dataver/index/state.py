@@ -39,6 +39,7 @@ class State:
 
         for attempt in range(2):
             try:
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
                 with SqliteDict(
                     self._path,
                     tablename=_TABLE,

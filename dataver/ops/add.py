@@ -55,6 +55,7 @@ def add(
                     repo.workspace,
                     lambda: repo.trees,
                     intake,
+                    git=repo.git,
                     algorithm=code,
                     tree_key=repo.secret.tree_key if repo.secret else None,
                     denier=repo.denier(),
@@ -93,7 +94,7 @@ def _publish(repo: Repo, intake: Intake, addition: Addition, *, stage: bool, unt
     path = pointer_of(intake.target)
     known = intake.known
     note = known.pointer.note if known and known.pointer else {}
-    if not addition.is_unchanged or (known is not None and known.is_conflict):
+    if not addition.is_unchanged or known is None or known.pointer is None or known.is_conflict:
         pointer = Pointer(
             addition.root_id, not addition.is_single, addition.files, size_text(addition.size), note
         )

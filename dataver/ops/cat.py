@@ -97,20 +97,18 @@ def _found(repo: Repo, choice: Choice, inner: bytes) -> Entry | None:
     except MissingObjectError:
         if not repo.config.remote_names:
             raise
-        _fetch(repo, choice.shown(inner), choice.pointer.root_id, choice)
+        _fetch(repo, choice)
         return repo.trees.find(choice.pointer.root_id, inner)
 
 
 def _bring(repo: Repo, path: PathLike, rev: str | None, oid: Oid) -> None:
     if repo.config.remote_names:
-        choice = choose(repo, rev, [path]).choices[0]
-        _fetch(repo, path, choice.pointer.root_id, choice)
+        _fetch(repo, choose(repo, rev, [path]).choices[0])
     if not repo.cache.has(blob_name(oid)):
         raise MissingObjectError(show_path(os.fsencode(path)))
 
 
-def _fetch(repo: Repo, path: PathLike, root_id: bytes, choice: Choice) -> None:
-    from dataver.ops.fetch import fetch_choices  # the remote's libraries, only where they are needed
+def _fetch(repo: Repo, choice: Choice) -> None:
+    from dataver.ops.fetch import fetch_one  # the remote's libraries, only where they are needed
 
-    del path, root_id
-    fetch_choices(repo, [choice])
+    fetch_one(repo, choice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dataver.disk.link import LINK_TYPES, LinkType
@@ -11,15 +12,18 @@ from dataver.errors import DataverError, Failure, UsageError
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import Change
+from dataver.model.names import is_below
 from dataver.model.results import CheckedOutTarget, CheckoutResult
-from dataver.ops.choosing import Choice, choose, erased_warnings
+from dataver.ops.choosing import Choice, check_inside, choose, erased_warnings, origin_hint
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
+from dataver.store.trees import EMPTY_ROOT_ID
 from dataver.workspace.checkout import Checkout, Desired, Outcome
 from dataver.workspace.export import export
 from dataver.workspace.moves import follow_moves
 from dataver.workspace.paths import PathLike
 from dataver.workspace.record import Record, record_name
+from dataver.workspace.workspace import Look, Tracked
 
 
 def checkout(
@@ -51,8 +55,10 @@ def checkout(
     failed: list[Failure] = list(chosen.failed)
     warnings: list[Failure] = []
     planned: list[Change] = []
+    beside = {t.path: t.pointer.root_id for t in repo.targets() if t.pointer is not None} if rev else {}
     for choice in chosen.choices:
         try:
+            check_inside(repo, choice)
             if to is not None:
                 outcome = export(
                     repo.cache, repo.disk, repo.trees, choice.path, choice.pointer, choice.patterns,
@@ -62,7 +68,7 @@ def checkout(
                 with repo.lock(f"add-{record_name(choice.path)}", progress=progress):
                     outcome = _bring(
                         repo, choice, links, force=force, dry_run=dry_run, relink=relink or link is not None,
-                        whole=whole, jobs=jobs, progress=progress,
+                        whole=whole, beside=beside.get(choice.path, b""), jobs=jobs, progress=progress,
                     )  # fmt: skip
         except DataverError as error:
             failed.append(error.failure(choice.path))
@@ -72,8 +78,30 @@ def checkout(
         planned += [c._replace(path=choice.shown(c.path)) for c in outcome.planned]
         done.append(_target(choice, outcome, is_moved=choice.path in moved))
     return CheckoutResult(
-        tuple(done), rev or "", dry_run, tuple(planned), failed=tuple(failed), warnings=tuple(warnings)
+        tuple(done),
+        rev or "",
+        dry_run,
+        tuple(planned) if dry_run else (),
+        failed=tuple(_with_hints(repo, chosen.choices, failed)),
+        warnings=tuple(warnings),
     )
+
+
+def _with_hints(repo: Repo, choices: Sequence[Choice], failed: Sequence[Failure]) -> list[Failure]:
+    """Say where what is missing can be had: from a remote, or from who added it."""
+    if repo.config.remote_names or not any(f.code == "missing-object" for f in failed):
+        return list(failed)
+    hints: dict[bytes, str] = {}
+    shown = []
+    for failure in failed:
+        choice = next((c for c in choices if is_below(failure.path, c.path)), None)
+        if failure.code == "missing-object" and choice is not None and choice.target is not None:
+            if choice.path not in hints:
+                blob = choice.target.index_blob or choice.target.head_blob
+                hints[choice.path] = origin_hint(repo.git, choice.target.pointer_path, blob)
+            failure = failure._replace(hint=hints[choice.path] or failure.hint)
+        shown.append(failure)
+    return shown
 
 
 def _links(repo: Repo, link: str | None) -> tuple[LinkType, ...]:
@@ -92,25 +120,38 @@ def _bring(
     dry_run: bool,
     relink: bool,
     whole: bool,
+    beside: bytes,
     jobs: int | None,
     progress: Progress,
 ) -> Outcome:
     workspace = repo.workspace
     workers = jobs or repo.config.jobs
-    look = workspace.look(choice.path)
-    workspace.hash_fresh(look, ALGORITHM_CODES[repo.config.hash_name], jobs=workers, progress=progress)
+
+    def looked() -> Look:
+        look = workspace.look(choice.path, tracked=Tracked(lambda: repo.trees, choice.pointer.root_id))
+        workspace.hash_fresh(look, ALGORITHM_CODES[repo.config.hash_name], jobs=workers, progress=progress)
+        return look
+
+    def work_on(look: Look, desired: Desired) -> Checkout:
+        trash = f"{repo.common_folder}/trash"
+        return Checkout(
+            workspace, repo.trees, look, desired,
+            links=links, trash=trash, force=force, jobs=workers, progress=progress,
+        )  # fmt: skip
+
+    look = looked()
+    is_folder = choice.pointer.is_folder
+    if look.snapshot is not None and look.snapshot.is_single == is_folder:
+        # A file where the version has a folder, or the other way round.
+        old = work_on(look, Desired(EMPTY_ROOT_ID, not is_folder, ()))
+        clearing = old.plan_clearing()
+        if not dry_run:
+            old.clear(clearing)
+            look = looked()
+        else:
+            look = replace(look, snapshot=None, record=None)
     desired = _desired(choice.pointer, look.record, choice.patterns, whole=whole)
-    work = Checkout(
-        workspace,
-        repo.trees,
-        look,
-        desired,
-        links=links,
-        trash=f"{repo.common_folder}/trash",
-        force=force,
-        jobs=workers,
-        progress=progress,
-    )
+    work = work_on(look, replace(desired, beside=beside))
     plan = work.plan(relink=relink)
     if dry_run:
         writes = list(plan.writes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dataver.errors import DataverError, Failure, FormatError, NoSuchPathError, show_path
 from dataver.formats.pointer import Pointer, target_of
+from dataver.git import Git
 from dataver.repo import Repo
 from dataver.workspace.paths import PathLike, relative_to_top, select
 from dataver.workspace.pointers import Target, pointers_at
@@ -44,7 +45,9 @@ def choose(repo: Repo, rev: str | None, paths: Sequence[PathLike]) -> Chosen:
     if rev is None:
         targets = repo.targets()
         bad: dict[bytes, DataverError] = {}
-        pointers = {t.path: t.pointer for t in targets if t.pointer is not None}
+        # One that only HEAD still has was taken away and staged so: it is no part of the present.
+        targets = [t for t in targets if t.disk_blob or t.index_blob or t.is_conflict]
+        pointers = {t.path: t.pointer for t in targets if t.pointer is not None and not t.is_conflict}
     else:
         found, errors = pointers_at(repo.git, rev)
         pointers = {target_of(p): pointer for p, pointer in found.items()}
@@ -59,6 +62,11 @@ def choose(repo: Repo, rev: str | None, paths: Sequence[PathLike]) -> Chosen:
         pointer = pointers.get(target.path)
         if pointer is None:
             error = target.error or FormatError(show_path(target.pointer_path), "cannot be read")
+            if target.is_conflict and not error.hint:
+                error.hint = (
+                    f"git checkout --ours {show_path(target.pointer_path)} (or --theirs), then git add it; "
+                    f"or: dataver add {show_path(target.path)}"
+                )
             if rev is None and not target.disk_blob and target.error is None:
                 error = NoSuchPathError(
                     target.pointer_path, what=f"{show_path(target.pointer_path)} was deleted"
@@ -90,6 +98,17 @@ def erased_warnings(repo: Repo, choice: Choice) -> list[Failure]:
     names = repo.erasure_names(choice.pointer.root_id)
     files = "1 file was" if count == 1 else f"{count} files were"
     return [Failure(choice.path, "erased", f"{files} erased ({', '.join(names)}) and left out", "", 0)]
+
+
+def origin_hint(git: Git, pointer_path: bytes, blob: str) -> str:
+    """Return who added a version and in which commit: there its data may still be.  Empty for nobody."""
+    try:
+        commit = git.introduced(pointer_path, blob) if blob else None
+    except DataverError:
+        return ""
+    if commit is None:
+        return ""
+    return f"dataver push, where it was added: {commit.author} in {commit.sha[:8]} ({commit.subject})"
 
 
 def relative(repo: Repo, path: PathLike) -> bytes:

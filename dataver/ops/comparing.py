@@ -33,12 +33,18 @@ def compare_target(repo: Repo, look: Look, pointer: Pointer, algorithm: int, pro
         return _retyped(look, pointer)
     found = comparison(repo, look, pointer)
     if snapshot is not None and look.record is not None:
-        repo.workspace.save_index(look, look.record.root_id, found.touched | look.refused)
+        if found.touched is None:
+            # The rows are known, but not which of them differ from what tree.
+            repo.workspace.save_index(look, b"", frozenset())
+        else:
+            repo.workspace.save_index(look, look.record.root_id, found.touched | look.refused)
     prefix = look.path + b"/" if is_folder else b""
 
     def shown(change: Change) -> Change:
         path = prefix + change.path if is_folder else look.path
-        old = change.old._replace(path=prefix + change.old.path if is_folder else look.path) if change.old else None
+        old = change.old
+        if old is not None:
+            old = old._replace(path=prefix + old.path if is_folder else look.path)
         new = change.new._replace(path=path) if change.new else None
         return change._replace(path=path, old=old, new=new)
 

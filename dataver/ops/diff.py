@@ -16,6 +16,7 @@ from dataver.repo import Repo
 from dataver.store.checksums import folder_checksums
 from dataver.workspace.paths import PathLike
 from dataver.workspace.sparse import Sparse
+from dataver.workspace.workspace import Tracked
 
 
 def diff(
@@ -83,7 +84,8 @@ def _one(
     progress: Progress,
 ) -> list[Change]:
     if is_workspace and new is not None:
-        look = repo.workspace.look(new.path)
+        tracked = Tracked(lambda: repo.trees, new.pointer.root_id)
+        look = repo.workspace.look(new.path, tracked=tracked)
         base = old.pointer if old is not None else new.pointer
         if look.snapshot is None and look.record is None:
             return _trees(repo, old, new)

@@ -10,6 +10,7 @@ from dataver.formats.keys import Secret
 from dataver.formats.pointer import Pointer, decode_pointer, target_of
 from dataver.git import ALL
 from dataver.model.names import is_below
+from dataver.ops.choosing import Choice, origin_hint
 from dataver.repo import Repo
 from dataver.store.remote import Remote
 from dataver.transfer.wanted import Ends, Version, bytes_of_size_text
@@ -100,6 +101,15 @@ def _add(
         chosen.patterns.append(pattern)
 
 
+def version_of(choice: Choice) -> Version:
+    """Return the version of one choice, narrowed to its paths."""
+    pointer = choice.pointer
+    version = Version(
+        pointer.root_id, choice.path, pointer.is_folder, pointer.files, bytes_of_size_text(pointer.size_text)
+    )
+    return _narrowed(version, choice.patterns)
+
+
 def _decoded(repo: Repo, paths: dict[str, bytes]) -> tuple[dict[str, Pointer], dict[str, DataverError]]:
     """Return the pointers that Git's blobs hold, and the errors of those that cannot be read.
 
@@ -187,17 +197,9 @@ def explained(repo: Repo, chosen: Selected, failed: Iterable[Failure]) -> list[F
         target = next((t for t in blobs if is_below(failure.path, t)), b"")
         if failure.code == "missing-object" and target:
             if target not in hints:
-                hints[target] = _hint(repo, target, blobs[target]) if len(hints) < _MOST_EXPLAINED else ""
+                is_few = len(hints) < _MOST_EXPLAINED
+                hints[target] = origin_hint(repo.git, target + b".dv", blobs[target]) if is_few else ""
             failure = failure._replace(hint=hints[target] or failure.hint)
         explained.append(failure)
     return explained
 
-
-def _hint(repo: Repo, target: bytes, blob: str) -> str:
-    try:
-        commit = repo.git.introduced(target + b".dv", blob)
-    except DataverError:
-        return ""
-    if commit is None:
-        return ""
-    return f"dataver push, where it was added: {commit.author} in {commit.sha[:8]} ({commit.subject})"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataver.errors import Failure, NoSuchPathError
+from dataver.errors import Failure, MissingObjectError, NoSuchPathError, show_path
 from dataver.model.results import FetchResult
-from dataver.ops.exchange import Selected, ends_of, explained, meet, select_versions
+from dataver.ops.choosing import Choice
+from dataver.ops.exchange import Selected, ends_of, explained, meet, select_versions, version_of
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.transfer.receive import receive
 from dataver.workspace.paths import PathLike
+from dataver.workspace.presence import is_known_complete, note_complete
 
 
 def fetch(
@@ -39,13 +41,18 @@ def fetch(
     place = repo.remote(name)
     requests, received, known = place.bucket.requests, place.bucket.received, place.seen
     meet(repo, name)
+    files, size = _leave_out_present(repo, chosen)
     done = receive(ends_of(repo, place, jobs), chosen.versions, dry_run=dry_run, progress=progress)
+    if not (dry_run or done.failed or all_refs or refs):
+        for version in chosen.versions:
+            if not version.scope:
+                note_complete(repo.cache_folder, repo.state, version.root_id)
     if place.seen != known and not dry_run:
         place.register(repo.repo_id, repo.clone_id)
     return FetchResult(
         remote=name,
-        files=done.files,
-        size=done.size,
+        files=files + done.files,
+        size=size + done.size,
         objects=done.objects,
         packs=done.packs,
         received=done.received if dry_run else place.bucket.received - received,
@@ -55,6 +62,32 @@ def fetch(
         failed=(*chosen.failed, *explained(repo, chosen, done.failed), *_unmatched(chosen, done.matched)),
         warnings=tuple(chosen.warnings),
     )
+
+
+def _leave_out_present(repo: Repo, chosen: Selected) -> tuple[int, int]:
+    """Drop the versions that were whole in the cache when last looked at, and still are.
+
+    Returns their files and bytes, as their pointers say.
+    """
+    pairs = list(zip(chosen.versions, chosen.patterns, strict=True))
+    here = [v for v, _ in pairs if not v.scope and is_known_complete(repo.cache_folder, repo.state, v.root_id)]
+    rest = [(v, pattern) for v, pattern in pairs if v not in here]
+    chosen.versions = [v for v, _ in rest]
+    chosen.patterns = [pattern for _, pattern in rest]
+    return sum(v.files for v in here), sum(v.size for v in here)
+
+
+def fetch_one(repo: Repo, choice: Choice) -> None:
+    """Bring what the cache lacks of one version, narrowed to the paths of *choice*.
+
+    Raises: the first error that kept some of it away.
+    """
+    name = repo.remote_name()
+    version = version_of(choice)
+    meet(repo, name)
+    done = receive(ends_of(repo, repo.remote(name), None), [version], dry_run=False, progress=SILENT)
+    if done.failed:
+        raise MissingObjectError(show_path(choice.path), f"remote {name}")
 
 
 def _unmatched(chosen: Selected, matched: set[int]) -> list[Failure]:

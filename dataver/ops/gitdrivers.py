@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from dataver.disk.atomic import replace
 from dataver.errors import ConflictError, DataverError, show_path
@@ -34,19 +35,23 @@ def diff_text(repo: Repo, path: str, old_file: str, new_file: str) -> str:
         )
     except DataverError as error:
         return f"dataver {name}: {error.message}\n  hint: {error.hint}\n"
-    counts = dict.fromkeys(_SIGNS, 0)
-    for change in changes:
-        counts[change.kind] += 1
-    size = sum(c.size_change for c in changes)
-    sign = "-" if size < 0 else "+"
-    head = (
-        f"dataver {name}  +{counts[ADDED]} files  -{counts[DELETED]}"
-        f"  ~{counts[MODIFIED] + counts[RETYPED]}  {counts[RENAMED]} renamed  {sign}{size_text(abs(size))}"
-    )
-    lines = [head, *(f"  {_line(c)}" for c in changes[:_SHOWN])]
+    lines = [f"dataver {name}  {_summary(changes)}", *(f"  {_line(c)}" for c in changes[:_SHOWN])]
     if len(changes) > _SHOWN:
         lines.append(f"  and {len(changes) - _SHOWN} more: dataver diff")
     return "\n".join(lines) + "\n"
+
+
+def _summary(changes: Sequence[Change]) -> str:
+    counts = dict.fromkeys(_SIGNS, 0)
+    for change in changes:
+        counts[change.kind] += 1
+    modified = counts[MODIFIED] + counts[RETYPED]
+    parts = [f"+{counts[ADDED]} file{'' if counts[ADDED] == 1 else 's'}" if counts[ADDED] else ""]
+    parts += [f"-{counts[DELETED]}" if counts[DELETED] else "", f"~{modified}" if modified else ""]
+    parts += [f"{counts[RENAMED]} renamed" if counts[RENAMED] else ""]
+    size = sum(c.size_change for c in changes)
+    parts += [f"{'-' if size < 0 else '+'}{size_text(abs(size))}" if size else ""]
+    return "  ".join(part for part in parts if part)
 
 
 def _line(change: Change) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dataver.errors import (
@@ -16,7 +16,7 @@ from dataver.errors import (
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import UNSAFE, Change
-from dataver.model.results import StatusResult, TargetStatus
+from dataver.model.status import StatusResult, TargetStatus
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace.moves import find_moves
@@ -24,7 +24,7 @@ from dataver.workspace.paths import PathLike, Selection, select
 from dataver.workspace.pointers import Target
 from dataver.workspace.presence import missing_entries
 from dataver.workspace.record import Record
-from dataver.workspace.workspace import Look
+from dataver.workspace.workspace import Look, Tracked
 
 
 def status(
@@ -49,15 +49,14 @@ def status(
     warnings: list[Failure] = []
     found = []
     for selection in chosen:
+        if selection.target.path in moves.values():
+            continue
         state = _look_at(repo, selection, moves, failed, warnings, verify=verify, progress=progress)
         if remote is not None and selection.target.pointer is not None:
             name = None if remote is True else str(remote)
             lacking = _remote_missing(repo, selection.target.pointer, name, failed, selection.target.path)
             state = replace(state, remote_missing=lacking)
         found.append(state)
-    head_name = ""
-    if any(t.at for t in found) and (head := repo.git.head()):
-        head_name = repo.git.describe(head)
     is_fresh = bool(found) and all(t.state in ("absent", "error") for t in found)
     head = repo.git.head() or ""
     return StatusResult(
@@ -91,10 +90,10 @@ def _look_at(
     pointer = target.pointer
     if target.path in moves:
         return replace(_status(target, "clean", git="moved"), moved_from=moves[target.path])
-    look = repo.workspace.look(target.path, verify=verify, is_tracked=_tracked_in(repo, pointer))
+    look = repo.workspace.look(target.path, verify=verify, tracked=Tracked(lambda: repo.trees, pointer.root_id))
     record = look.record
     if record is not None and look.is_clean(pointer.root_id) and not record.patterns and not record.missing:
-        lost = missing_entries(repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
+        lost = missing_entries(repo.cache_folder, lambda: repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
         if lost:
             warnings.append(_unsaved_warning(target, lost))
         return _status(target, "clean")
@@ -117,16 +116,6 @@ def _unsaved_warning(target: Target, lost: int) -> Failure:
         f"dataver add {show_path(target.path)}",
         0,
     )
-
-
-def _tracked_in(repo: Repo, pointer: Pointer) -> Callable[[bytes], bool]:
-    def is_tracked(path: bytes) -> bool:
-        try:
-            return repo.trees.holds(pointer.root_id, path)
-        except DataverError:
-            return False
-
-    return is_tracked
 
 
 def _status(target: Target, state: str, *, git: str = "") -> TargetStatus:
@@ -169,7 +158,7 @@ def _compared(
         for f in look.failed
         if f.code in ("unsafe-file", "hostile-input")
     ]
-    lost = missing_entries(repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
+    lost = missing_entries(repo.cache_folder, lambda: repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
     absent = compared.absent
     state = "clean"
     if changes:

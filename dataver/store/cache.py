@@ -28,6 +28,7 @@ from dataver.model.names import (
     oid_of_name,
     show_name,
 )
+from dataver.store.census import pack_files
 from dataver.store.lookup import Lookup
 from dataver.store.loose import Loose
 from dataver.store.packfile import PackReader, PackWriter, WrittenPack
@@ -103,13 +104,7 @@ class Cache:
         return _Group(packs)
 
     def _pack_files(self, letter: str) -> list[str]:
-        try:
-            names = os.listdir(f"{self.folder}/packs")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise local_error(error, f"{self.folder}/packs") from error
-        return sorted(n for n in names if n[:2] == letter + "-" and len(n) == 66)
+        return sorted(n for n in pack_files(self.folder) if n.startswith(letter))
 
     def refresh(self) -> None:
         """List the packs again: another process may have added or folded some."""
@@ -125,12 +120,6 @@ class Cache:
     def packs(self, *, structure: bool) -> list[CachedPack]:
         """Return the packs of structure, or those of data."""
         return self._group("s" if structure else "d").packs
-
-    def stamp(self) -> tuple[frozenset[str], tuple[int, ...]]:
-        """Return what is here by names only: nothing vanished while the packs of an old stamp remain
-        and the folders of loose blobs are unchanged."""
-        names = frozenset((*self._pack_files("s"), *self._pack_files("d")))
-        return names, self.loose.stamp()
 
     def locate(self, name: ObjectName) -> tuple[CachedPack, Row] | None:
         """Return the pack and row of a packed object, or None."""

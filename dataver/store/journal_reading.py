@@ -184,6 +184,8 @@ class Reader:
             entry = self._entry(seq)
             if entry.prev != entry_hash:
                 raise self._contradiction(f"its journal was forked or altered at entry {seq}")
+            if entry.time_s < time_s:
+                raise self._contradiction(f"entry {seq} is dated before the one that it follows")
             if entry.write_id in write_ids:
                 raise self._contradiction(f"entry {seq} repeats an earlier one")
             write_ids.add(entry.write_id)

@@ -16,6 +16,7 @@ from dataver.errors import DataverError
 from dataver.hashing import Buffer
 
 _MAPPED_FROM = 4 * 1024 * 1024
+_TEMP_AGE_S = 3600.0
 
 
 class LocalCopies:
@@ -87,3 +88,7 @@ class LocalCopies:
         for name in self.names(prefix):
             if name not in names:
                 self.remove(name)
+        if self._folder is not None:
+            # What a killed process was about to write.
+            with contextlib.suppress(DataverError):
+                atomic.sweep_temp(self._disk, self._folder, _TEMP_AGE_S)

@@ -91,17 +91,3 @@ class Loose:
             raise local_error(error, self.path(oid)) from error
         finally:
             os.close(fd)
-
-    def stamp(self) -> tuple[int, ...]:
-        """Return the change times of all folders of objects, in ns: equal stamps, equal names."""
-        stamps: list[int] = []
-        for name in ALGORITHM_NAMES.values():
-            base = f"{self._folder}/objects/{name}"
-            try:
-                with os.scandir(base) as folders:
-                    for entry in sorted(folders, key=lambda e: e.name):
-                        found = entry.stat(follow_symlinks=False)
-                        stamps += (int(entry.name, 16), found.st_mtime_ns, found.st_ino)
-            except (OSError, ValueError):
-                continue
-        return tuple(stamps)

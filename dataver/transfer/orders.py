@@ -50,20 +50,22 @@ class Places:
 
     def __init__(self) -> None:
         self._packs: dict[StructureId, bytearray] = {}
-        self.count = 0
-        """Objects put in, those that were put in twice counted twice."""
+        self.count = self.raw = 0
+        """Objects put in and their bytes; those that were put in twice count twice."""
 
     def add(self, name: ObjectName, place: Place) -> None:
         row = _ROW.pack(place.offset, name, place.stored, place.raw, place.codec)
         self._packs.setdefault(place.pack_id, bytearray()).extend(row)
         self.count += 1
+        self.raw += place.raw
 
     def orders(self, sizes: Mapping[StructureId, int]) -> Iterator[Order]:
         """Yield what is wanted of each pack, in the order in which packs were first named, and forget it."""
-        for pack_id in list(self._packs):
-            rows = sorted(set(_ROW.iter_unpack(self._packs.pop(pack_id))))
+        packs, self._packs, self.count, self.raw = self._packs, {}, 0, 0
+        while packs:
+            pack_id = next(iter(packs))
+            rows = sorted(set(_ROW.iter_unpack(packs.pop(pack_id))))
             yield Order(pack_id, sizes[pack_id], [Wanted._make(row) for row in rows])
-        self.count = 0
 
 
 Part = tuple[Wanted, Buffer | None]

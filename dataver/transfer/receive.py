@@ -20,7 +20,7 @@ from dataver.errors import (
 from dataver.formats.recipe import CHUNK_ABOVE, Recipe, decode_recipe
 from dataver.model.names import ObjectName, Oid, StructureId, blob_name, oid_of_name, recipe_name
 from dataver.model.tree import Entry
-from dataver.progress import SILENT, Progress
+from dataver.progress import SILENT, Progress, Task
 from dataver.transfer.assemble import assemble, pieces_of
 from dataver.transfer.intake import Intake
 from dataver.transfer.orders import Order, Places, read_sound
@@ -153,17 +153,18 @@ class _Receiving:
 
     def _read_small(self) -> None:
         """Read what was found so far, pack by pack; what a damaged pack holds is sought in others."""
-        sizes = self._ends.remote.pack_sizes() if self._small.count else {}
         for is_last in (False, True):
-            orders = list(self._small.orders(sizes))
-            if not orders:
+            places, self._small = self._small, Places()
+            if not places.count:
                 return
-            need = sum(one.raw for order in orders for one in order.wanted)
+            orders = places.orders(self._ends.remote.pack_sizes())
             if self._dry_run:
-                self._count(len(orders), sum(len(o.wanted) for o in orders), sum(_stored(o) for o in orders))
+                for order in orders:
+                    self._count(1, len(order.wanted), sum(one.stored for one in order.wanted))
                 return
-            check_space(self._ends.cache.folder, need)
-            damaged, bad = self._unpack(orders, need)
+            check_space(self._ends.cache.folder, places.raw)
+            with self._progress.task("Fetching", total=places.count, size=places.raw) as task:
+                damaged, bad = self._unpack(orders, task)
             found = self._ends.remote.find(list(bad), damaged) if bad and not is_last else {}
             for name, is_corrupt in bad.items():
                 if name in found:
@@ -171,23 +172,21 @@ class _Receiving:
                 else:
                     self._bad[name] = is_corrupt
 
-    def _unpack(self, orders: Sequence[Order], need: int) -> tuple[set[StructureId], dict[ObjectName, bool]]:
+    def _unpack(self, orders: Iterable[Order], task: Task) -> tuple[set[StructureId], dict[ObjectName, bool]]:
         """Bring *orders* into the cache; return the packs that proved damaged and what they lack."""
         damaged: set[StructureId] = set()
         bad: dict[ObjectName, bool] = {}
-        total = sum(len(order.wanted) for order in orders)
-        with self._progress.task("Fetching", total=total, size=need) as task:
-            for arrived in unpack(self._ends, orders):
-                if arrived.pack is not None:
-                    self._intake.take_pack(arrived.pack)
-                for path, oid, size in arrived.blobs:
-                    self._intake.take_blob(path, oid, size)
-                self._count(1, arrived.good, arrived.size)
-                task.advance(arrived.good, arrived.size)
-                if arrived.missing or arrived.corrupt:
-                    damaged.add(arrived.pack_id)
-                    bad.update(dict.fromkeys(arrived.missing, False))
-                    bad.update(dict.fromkeys(arrived.corrupt, True))
+        for arrived in unpack(self._ends, orders):
+            if arrived.pack is not None:
+                self._intake.take_pack(arrived.pack)
+            for path, oid, size in arrived.blobs:
+                self._intake.take_blob(path, oid, size)
+            self._count(1, arrived.good, arrived.size)
+            task.advance(arrived.good, arrived.size)
+            if arrived.missing or arrived.corrupt:
+                damaged.add(arrived.pack_id)
+                bad.update(dict.fromkeys(arrived.missing, False))
+                bad.update(dict.fromkeys(arrived.corrupt, True))
         return damaged, bad
 
     def _count(self, packs: int, objects: int, size: int) -> None:
@@ -269,10 +268,6 @@ class _Receiving:
                     failed.setdefault(shown, make(shown, "the remote" if is_corrupt else NOWHERE))
         self._done.files, self._done.size = files, size
         return list(failed.values())
-
-
-def _stored(order: Order) -> int:
-    return sum(one.stored for one in order.wanted)
 
 
 def _tree_failure(version: Version, error: DataverError) -> Failure:

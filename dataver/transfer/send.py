@@ -37,7 +37,7 @@ from dataver.transfer.pack_up import (
 from dataver.transfer.survey import Survey, root_objects
 from dataver.transfer.wanted import Ends, Version
 
-_PACKS_AT_ONCE = 4
+_PACKS_AT_ONCE = 3
 """Packs in memory at a time: 32 MiB each."""
 
 

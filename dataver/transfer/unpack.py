@@ -21,7 +21,7 @@ from dataver.transfer.orders import Order, Part, Wanted, parts_of, read_ranges, 
 from dataver.transfer.verify import damaged_rows, opened
 from dataver.transfer.wanted import Ends
 
-_PACKS_AT_ONCE = 4
+_PACKS_AT_ONCE = 3
 """Packs in memory at a time: 32 MiB each."""
 
 

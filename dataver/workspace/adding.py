@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dataver.errors import (
     DeniedContentError,
     Failure,
+    MissingObjectError,
     NoSuchPathError,
     UnsafeFileError,
+    UnsupportedTargetError,
     show_path,
 )
+from dataver.formats.pointer import pointer_of
 from dataver.formats.tree import KEY_SIZE, leaf_key
+from dataver.git import Git
 from dataver.model.diff import Change, with_renames
 from dataver.model.names import Oid, is_below
 from dataver.model.tree import EMPTY_FOLDER, Entry
@@ -26,13 +30,15 @@ from dataver.progress import Progress
 from dataver.store.cache import CacheWriter
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
 from dataver.store.treewriter import KeyOf, save, update
-from dataver.workspace.compare import Comparer
+from dataver.workspace.catchup import conflict, is_behind, merged, replaces_warning
+from dataver.workspace.compare import Comparer, Comparison
 from dataver.workspace.ingest import hash_into
 from dataver.workspace.intake import Intake
 from dataver.workspace.presence import add_unsaved, note_complete
 from dataver.workspace.record import Record
-from dataver.workspace.snapshot import entries
-from dataver.workspace.workspace import Look, Workspace, rows_within
+from dataver.workspace.snapshot import entries, linked_rows, oid_of_cell
+from dataver.workspace.sparse import Sparse, exactly
+from dataver.workspace.workspace import Look, Tracked, Workspace, rows_within
 
 Denier = Callable[[Oid], str]
 """Gives the name of the erasure that denies an oid; empty for none."""
@@ -67,6 +73,7 @@ def record_target(
     trees_of: Callable[[], Trees],
     intake: Intake,
     *,
+    git: Git,
     algorithm: int,
     tree_key: bytes | None,
     denier: Denier | None,
@@ -77,23 +84,31 @@ def record_target(
     """Bring what *intake* names into the cache and return its new tree.
 
     Raises: NoSuchPathError, MissingObjectError where the tree to change is not in the cache,
-    UnsafeFileError, local errors.
+    ConflictError where a newer pointer and the workspace exclude each other, UnsafeFileError,
+    local errors.
     """
-    known = intake.known.require() if intake.known and not intake.known.error else None
-    if known is None and intake.known is not None:
-        known = intake.known.pointer
+    known = intake.known.pointer if intake.known is not None else None
     trees = trees_of()
     old_root = known.root_id if known else None
-
-    def is_tracked(path: bytes) -> bool:
-        return old_root is not None and trees.holds(old_root, path)
-
-    look = workspace.look(intake.target, is_tracked=is_tracked)
+    if known is None and intake.known is not None:
+        # A pointer that was deleted or spoilt: what is absent here was in the version last seen.
+        record = workspace.records.load(intake.target)
+        old_root = record.root_id or None if record is not None else None
+    tracked = Tracked(lambda: trees, old_root) if old_root is not None else None
+    look = workspace.look(intake.target, tracked=tracked)
     if look.snapshot is None:
         raise NoSuchPathError(intake.target, what=f"{show_path(intake.target)} does not exist")
-    work = _Recording(workspace, trees, look, old_root, intake)
+    behind = False
+    if known is not None and look.record is not None:
+        behind = is_behind(git, look.record, known.root_id)
+    work = _Recording(workspace, trees, look, old_root, intake, is_behind=behind)
     if known is not None and known.is_folder == look.snapshot.is_single:
+        if behind:
+            raise conflict(intake.target, [intake.target])
         work.start_anew()
+    elif old_root is not None:
+        if old_root != EMPTY_ROOT_ID and workspace.cache.missing(trees.structure(old_root)):
+            raise MissingObjectError(f"a part of the tree of {show_path(intake.target)}")
     add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
     with workspace.cache.writer() as writer:
         rows = rows_within(look.snapshot, intake.inner or None)
@@ -108,21 +123,35 @@ def record_target(
             rows=rows,
         )
         workspace.note_failures(look, failed)
-        addition = work.finish(writer, key_of(tree_key), denier, rows)
+        addition = work.finish(writer, key_of(tree_key), denier)
         if not dry_run:
             writer.commit()
+    if old_root is not None and work.replaces_other:
+        addition.warnings.append(
+            replaces_warning(git, intake.target, pointer_of(intake.target), old_root)
+        )
     return addition
 
 
 class _Recording:
     def __init__(
-        self, workspace: Workspace, trees: Trees, look: Look, old_root: bytes | None, intake: Intake
+        self,
+        workspace: Workspace,
+        trees: Trees,
+        look: Look,
+        old_root: bytes | None,
+        intake: Intake,
+        *,
+        is_behind: bool,
     ) -> None:
         self._workspace, self._trees, self._look = workspace, trees, look
         self._old_root, self._intake = old_root, intake
         assert look.snapshot is not None
         self._snapshot = look.snapshot
         self._is_replaced = False
+        self._is_behind = is_behind
+        self.replaces_other = False
+        """Whether the new tree was made from another version than the pointer's."""
 
     def start_anew(self) -> None:
         """Forget the old tree: a file has become a folder, or a folder a file."""
@@ -130,7 +159,7 @@ class _Recording:
         self._is_replaced = True
 
     def finish(
-        self, writer: CacheWriter, key_of: KeyOf, denier: Denier | None, rows: dict[bytes, list[int]]
+        self, writer: CacheWriter, key_of: KeyOf, denier: Denier | None
     ) -> Addition:
         look, snapshot = self._look, self._snapshot
         size_of = self._workspace.size_of
@@ -141,7 +170,7 @@ class _Recording:
                 raise UnsafeFileError(look.path, "holds nothing that can be stored")
             counts, change = Counter({"added": counted.files}), counted.size
             record = Record(root_id)
-            touched: frozenset[bytes] = frozenset()
+            touched: frozenset[bytes] | None = frozenset()
             files, size = counted.files, counted.size
         else:
             comparison = Comparer(
@@ -154,17 +183,22 @@ class _Recording:
                 ),
                 refused=look.refused,
             ).compare(self._old_root, look.columns)
-            changes = [c for c in comparison.changes if self._is_named(c.path)]
-            self._check_named(changes)
-            changes = self._without_denied(changes, denier)
+            changes = self._chosen(comparison, denier)
             root_id = self._updated(changes, writer, key_of)
-            left = len(comparison.changes) - len(changes)
-            touched = frozenset(c.path for c in comparison.changes) if left else frozenset()
             renamed = with_renames(changes)
             counts = Counter(c.kind for c in renamed if _counts(c))
             change = sum(c.size_change for c in changes)
-            record = self._record(root_id, changes)
-            files, size = self._totals(changes, record)
+            is_apart = look.record is not None and look.record.root_id != self._old_root
+            stays = is_apart and comparison.has_base and (self._is_behind or bool(self._intake.inner))
+            self.replaces_other = is_apart and comparison.has_base and not stays and bool(changes)
+            record = self._record(root_id, changes, comparison, stays=stays)
+            if stays:
+                touched = comparison.touched
+            else:
+                left = len(comparison.changes) - len(changes)
+                touched = frozenset(c.path for c in comparison.changes) if left else frozenset()
+                touched |= comparison.hidden
+            files, size = self._totals(changes, record, stays=stays)
         return Addition(
             root_id,
             files,
@@ -173,9 +207,19 @@ class _Recording:
             root_id == self._old_root,
             counts,
             change,
-            lambda: self._remember(record, touched, rows),
+            lambda: self._remember(record, touched),
             list(look.failed),
         )
+
+    def _chosen(self, comparison: Comparison, denier: Denier | None) -> list[Change]:
+        """Return what to change of the pointer's tree, of what was named."""
+        named = [c for c in comparison.changes if self._is_named(c.path)]
+        self._check_named(named)
+        if not self._is_behind or not comparison.has_base or self._old_root is None:
+            return self._without_denied(named, denier)
+        since = self._without_denied([c for c in comparison.since if self._is_named(c.path)], denier)
+        assert self._look.record is not None
+        return merged(self._trees, self._look.path, self._look.record.root_id, self._old_root, since)
 
     def _is_named(self, path: bytes) -> bool:
         return not self._intake.inner or any(is_below(path, inner) for inner in self._intake.inner)
@@ -184,9 +228,18 @@ class _Recording:
         """Refuse a path inside the target that neither is on disk nor was recorded."""
         for inner in self._intake.inner:
             on_disk = os.path.lexists(self._snapshot.root + b"/" + inner)
+            whole = self._look.path + b"/" + inner
             if not on_disk and not any(is_below(c.path, inner) for c in changes):
-                whole = self._look.path + b"/" + inner
                 raise NoSuchPathError(whole, what=f"{show_path(whole)} does not exist")
+            if on_disk and not self._is_seen(inner):
+                raise UnsupportedTargetError(whole, "is left out by .dataverignore")
+
+    def _is_seen(self, inner: bytes) -> bool:
+        """Tell whether the scan met a path, as a file, a folder or something that it refused."""
+        snapshot = self._snapshot
+        if inner in snapshot.folders or snapshot.find(inner) is not None:
+            return True
+        return any(is_below(r, inner) or is_below(inner, r) for r in self._look.refused)
 
     def _allowed(self, found: Iterator[Entry], denier: Denier | None) -> Iterator[Entry]:
         for entry in found:
@@ -216,22 +269,27 @@ class _Recording:
         # What replaces a folder's last file by an empty folder, and the like, is in path order too.
         return update(self._trees, self._old_root, [(c.path, c.new) for c in changes], writer, key_of)
 
-    def _record(self, root_id: bytes, changes: list[Change]) -> Record:
+    def _record(
+        self, root_id: bytes, changes: list[Change], comparison: Comparison, *, stays: bool
+    ) -> Record:
+        """Return the record to keep; where the workspace *stays* behind, its base stays too."""
         old = self._look.record
-        if old is None:
+        if old is None or not comparison.has_base:
             # Nothing was ever checked out here: what is on disk is the sparse set.
-            here = {e.path for e in entries(self._snapshot, self._workspace.size_of)}
+            here = {path for path, _, _ in self._snapshot.ordered()}
             absent = [e.path for e in self._kept_entries(changes) if e.path not in here]
             return Record(root_id, (), frozenset(absent))
         patterns = old.patterns
         if patterns:
-            from dataver.workspace.sparse import Sparse
-
             sparse = Sparse(patterns)
-            outside = [c.path for c in changes if c.new is not None and not sparse.matches(c.path)]
+            placed = (c.path for c in changes if c.new is not None and self._snapshot.find(c.path))
+            outside = [exactly(path) for path in placed if not sparse.matches(path)]
             patterns = tuple(sorted({*patterns, *outside}))
         missing = old.missing - {c.path for c in changes}
-        return Record(root_id, patterns, missing)
+        if stays:
+            beside = root_id if old.beside == self._old_root else old.beside
+            return replace(old, patterns=patterns, missing=missing, beside=beside)
+        return Record(root_id, patterns, missing | comparison.hidden)
 
     def _kept_entries(self, changes: list[Change]) -> Iterator[Entry]:
         """Yield the entries of the old tree that *changes* do not touch."""
@@ -241,10 +299,11 @@ class _Recording:
             if entry.path not in changed:
                 yield entry
 
-    def _totals(self, changes: list[Change], record: Record) -> tuple[int, int]:
+    def _totals(self, changes: list[Change], record: Record, *, stays: bool) -> tuple[int, int]:
         """Return files and bytes of the new tree, absent entries included."""
-        if not record.patterns and not record.missing:
-            return self._snapshot.files - len(self._refused_rows()), self._snapshot.size
+        is_whole = not record.patterns and not record.missing and not stays
+        if is_whole and not self._intake.inner and not self._look.failed:
+            return self._snapshot.files, self._size()
         assert self._old_root is not None
         files = size = 0
         for entry in self._trees.entries(self._old_root):
@@ -257,16 +316,26 @@ class _Recording:
             size += change.size_change
         return files, size
 
-    def _refused_rows(self) -> frozenset[bytes]:
-        """Return paths that have a row in the snapshot but no content."""
-        return frozenset(p for p in self._look.refused if self._snapshot.find(p) is not None)
+    def _size(self) -> int:
+        """Return the bytes of all files, links into the cache counted by what they stand for."""
+        found = 0
+        for folder in self._snapshot.folders.values():
+            for row in linked_rows(folder):
+                oid = oid_of_cell(folder.oid(row))
+                found += (self._workspace.size_of(oid) if oid else 0) - folder.stat(row)[1]
+        return self._snapshot.size + found
 
-    def _remember(self, record: Record, touched: frozenset[bytes], rows: dict[bytes, list[int]]) -> None:
-        self._workspace.records.save(self._look.path, record)
-        refused = self._look.refused
-        if not record.patterns and not record.missing and not refused:
-            note_complete(self._workspace.cache, self._workspace.state, record.root_id)
-        self._workspace.save_index(self._look, record.root_id, touched | refused, rows=self._snapshot.fresh)
+    def _remember(self, record: Record, touched: frozenset[bytes] | None) -> None:
+        workspace, look = self._workspace, self._look
+        workspace.records.save(look.path, record)
+        if touched is None:
+            workspace.save_index(look, b"", frozenset())
+            return
+        refused = look.refused
+        is_all_stored = not record.patterns and not record.missing and not refused and not touched
+        if is_all_stored and not self._intake.inner:
+            note_complete(workspace.cache.folder, workspace.state, record.root_id)
+        workspace.save_index(look, record.root_id, touched | refused)
 
 
 def _counts(change: Change) -> bool:

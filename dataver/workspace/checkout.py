@@ -17,10 +17,18 @@ from functools import partial
 from dataver.disk.atomic import make_folders
 from dataver.disk.link import LinkType
 from dataver.disk.safe_open import open_folder, open_root
-from dataver.errors import DataverError, Failure, LocalIOError, WouldOverwriteError, local_error, show_path
+from dataver.errors import (
+    DataverError,
+    Failure,
+    LocalIOError,
+    MissingObjectError,
+    WouldOverwriteError,
+    local_error,
+    show_path,
+)
 from dataver.index.columns import NEVER_NS, Folder
 from dataver.model.diff import Change
-from dataver.model.names import blob_name, folders_of
+from dataver.model.names import blob_name, folders_of, is_below
 from dataver.model.plan import CheckoutPlan, plan_checkout
 from dataver.model.tree import EMPTY_FOLDER, SINGLE_FILE_PATH, Entry
 from dataver.parallel import Processes, worker_count
@@ -31,9 +39,9 @@ from dataver.workspace.placing import Placed, PlacedFolder, Placement, place_bat
 from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.scan import scan
-from dataver.workspace.snapshot import Snapshot, stat_cells
+from dataver.workspace.snapshot import Snapshot, distrust_racy, stat_cells
 from dataver.workspace.sparse import Sparse
-from dataver.workspace.workspace import Look, Workspace
+from dataver.workspace.workspace import Look, Tracked, Workspace
 
 BATCH_FILES = 2_000
 BATCH_SIZE = 64 * 1024 * 1024
@@ -50,6 +58,8 @@ class Desired:
     """The sparse set afterwards; empty for everything."""
     narrowed: tuple[bytes, ...] = ()
     """Paths that this checkout was narrowed to; empty for all of the sparse set."""
+    beside: bytes = b""
+    """The pointer's tree, where a version was asked for by name."""
 
 
 @dataclass(slots=True)
@@ -88,6 +98,8 @@ class Checkout:
         self._sparse = Sparse(desired.patterns)
         self._narrowed = Sparse(desired.narrowed)
         self._snapshot = look.snapshot
+        self._hidden: set[bytes] = set()
+        """Paths of the tree where something is that could not be read or is never stored: it stays."""
         self._differing: set[bytes] = set()
         """Paths where the workspace differs from the tree, before anything is done."""
         self._linked: dict[bytes, tuple[int, ...]] = {}
@@ -103,15 +115,10 @@ class Checkout:
             return CheckoutPlan(self._wanted_entries(), (), (), (), ())
         changes = self._changes(relink=relink)
         cache = self._workspace.cache
-        base = self._look.record.root_id if self._look.record else b""
-
-        def was_placed(entry: Entry) -> bool:
-            return bool(base) and self._trees.find(base, entry.path) is not None
-
         plan = plan_checkout(
             changes,
             wanted=lambda path: self.wants(path),
-            was_placed=was_placed,
+            was_placed=self._was_placed,
             is_saved=lambda oid: cache.has(blob_name(oid)),
             force=self._force,
         )
@@ -119,19 +126,60 @@ class Checkout:
             raise WouldOverwriteError(self._look.path, plan.unsaved)
         return plan
 
+    def plan_clearing(self) -> CheckoutPlan:
+        """Plan to take away the whole target, since what comes is of the other kind: file or folder.
+
+        Raises: WouldOverwriteError; LocalIOError where something would stay.
+        """
+        plan = self.plan()
+        assert self._snapshot is not None
+        going = sum(1 for e in plan.deletes if e.kind != EMPTY_FOLDER)
+        if going != self._snapshot.files or self._snapshot.unsafe:
+            here, there = ("file", "folder") if self._snapshot.is_single else ("folder", "file")
+            raise LocalIOError(
+                self._look.path,
+                f"is a {here} here and a {there} in that version, and holds what is not tracked",
+                hint=f"move {show_path(self._look.path)} away, then: dataver checkout",
+            )
+        return plan
+
+    def clear(self, plan: CheckoutPlan) -> None:
+        """Take away the whole target as planned.  Raises: LocalIOError where something stayed."""
+        outcome = Outcome()
+        # Killed halfway, what is gone counts as absent.
+        self._workspace.records.drop(self._look.path)
+        self._workspace.drop_index(self._look.path)
+        root_fd = open_root(self._root())
+        try:
+            if self._force:
+                self._to_trash(root_fd, plan)
+            self._delete(root_fd, plan.deletes, outcome)
+            self._clear_folders(root_fd, plan)
+        finally:
+            os.close(root_fd)
+        whole = self._workspace.absolute(self._look.path)
+        if self._desired.is_folder and not outcome.failed:
+            try:
+                self._workspace.disk.rmdir(whole)
+            except OSError as error:
+                raise local_error(error, whole, "delete") from error
+        if outcome.failed:
+            raise LocalIOError(self._look.path, outcome.failed[0].message)
+
+    def _was_placed(self, entry: Entry) -> bool:
+        """Tell whether a file is there since the base has it, and not as the user's own."""
+        record = self._look.record
+        if record is None or not record.root_id or entry.path in record.missing:
+            return False
+        try:
+            found = self._trees.find(record.root_id, entry.path)
+        except MissingObjectError:
+            return False
+        return found is not None and Sparse(record.patterns).matches(entry.path)
+
     def _changes(self, *, relink: bool) -> Iterable[Change]:
         root_id = self._desired.root_id
         assert self._snapshot is not None
-        if self._snapshot.is_single == self._desired.is_folder:
-            raise LocalIOError(
-                self._look.path,
-                "is a file here and a folder in that version"
-                if self._snapshot.is_single
-                else "is a folder here and a file in that version",
-                hint=f"move {show_path(self._look.path)} away, then: dataver checkout",
-            )
-        if relink:
-            return (Change("modified", e.path, e, self._present(e)) for e in self._wanted_entries())
         found = Comparer(
             self._trees,
             self._snapshot,
@@ -140,19 +188,27 @@ class Checkout:
             rehash=lambda path, code: self._workspace.rehash(
                 self._look.path, path, code, is_single=not self._desired.is_folder
             ),
-            refused=frozenset(),
+            refused=self._look.refused,
         ).compare(root_id, self._look.columns)
         self._differing = {c.path for c in found.changes}
-        if not found.absent:
+        if self._look.refused:
+            self._hidden = {e.path for e in self._trees.entries(root_id) if self._is_refused(e.path)}
+        if not found.absent and not relink:
             return found.changes
-        # What is absent shows in no change: of that, what is wanted now is to be written too.
-        known = {c.path for c in found.changes}
-        missing = [
-            Change("deleted", e.path, e, None)
+        # What is absent shows in no change: of that, what is wanted now is to be written too; to
+        # link anew, what is as it should be is written as well.
+        known = self._differing | self._hidden
+        others = [
+            Change("modified" if here else "deleted", e.path, e, here)
             for e in self._wanted_entries()
-            if e.path not in known and self._present(e) is None
+            if e.path not in known
+            if (here := self._present(e)) is None or relink
         ]
-        return sorted([*found.changes, *missing], key=lambda c: c.path)
+        return sorted([*found.changes, *others], key=lambda c: c.path)
+
+    def _is_refused(self, path: bytes) -> bool:
+        refused = self._look.refused
+        return path in refused or any(f in refused for f in folders_of(path))
 
     def _present(self, entry: Entry) -> Entry | None:
         assert self._snapshot is not None
@@ -185,6 +241,7 @@ class Checkout:
         for path in plan.blocked:
             error = LocalIOError(path, "files that are not tracked are in the way")
             outcome.failed.append(error.failure(self._shown(path)))
+        outcome.failed += [f for f in self._look.failed if self._hides(f.path)]
         root = self._root()
         os.makedirs(root, exist_ok=True)
         if self._snapshot is not None and (plan.writes or plan.deletes):
@@ -199,6 +256,11 @@ class Checkout:
         placed = self._write(root, plan, outcome)
         self._remember(placed, plan, outcome)
         return outcome
+
+    def _hides(self, shown: bytes) -> bool:
+        """Tell whether what was refused at *shown* stands where the tree has something wanted."""
+        inner = shown[len(self._look.path) + 1 :] if self._desired.is_folder else SINGLE_FILE_PATH
+        return any(is_below(path, inner) and self.wants(path) for path in self._hidden)
 
     def _root(self) -> bytes:
         whole = self._workspace.absolute(self._look.path)
@@ -337,16 +399,21 @@ class Checkout:
             self._workspace.drop_index(look.path)
             return
         if not record.patterns and not record.missing and not self._differing:
-            note_complete(self._workspace.cache, self._workspace.state, record.root_id)
+            note_complete(self._workspace.cache.folder, self._workspace.state, record.root_id)
         after = scan(
             self._workspace.absolute(look.path),
             JustWritten(placed, self._snapshot),
             clock=self._workspace.clock,
+            is_tracked=Tracked(lambda: self._trees, desired.root_id).holds,
             above=self._workspace.folders_above(look.path),
         )
-        look.snapshot = after
-        touched = self._differing - {c.path for c in plan.changes}
-        written = {p: list(range(after.folders[p].count)) for p in placed if p in after.folders} if after else {}
+        if after is None:
+            return
+        before, look.snapshot = look.snapshot, after
+        touched = (self._differing - {c.path for c in plan.changes}) | look.refused
+        written = {p: list(range(after.folders[p].count)) for p in placed if p in after.folders}
+        if before is not None:
+            distrust_racy(after, before)
         self._workspace.save_index(look, record.root_id, frozenset(touched), rows=written)
 
     def _record_after(self, outcome: Outcome) -> Record:
@@ -357,9 +424,11 @@ class Checkout:
         cut = len(self._look.path) + 1
         lost = {f.path[cut:] if desired.is_folder else SINGLE_FILE_PATH for f in outcome.failed}
         missing = {p for p in lost if self._trees.find(desired.root_id, p) is not None}
+        missing |= {p for p in self._hidden if self.wants(p)}
         if desired.narrowed and old is not None:
             missing |= {p for p in old.missing if not self._narrowed.matches(p)}
-        return Record(desired.root_id, desired.patterns, frozenset(missing))
+        beside = desired.beside if desired.beside != desired.root_id else b""
+        return Record(desired.root_id, desired.patterns, frozenset(missing), beside)
 
     def _count_absent(self, record: Record) -> int:
         """Count what is not here; a part of a tree is looked at without the rest of it."""
@@ -378,7 +447,7 @@ class JustWritten:
     where the file still has the stat that it was written with.
     """
 
-    stamp = b""
+    stamp = root_id = b""
 
     def __init__(self, placed: dict[bytes, PlacedFolder], before: Snapshot | None) -> None:
         self._placed = placed

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from dataver.index.columns import Columns
-from dataver.model.diff import ADDED, DELETED, MODIFIED, Change, change_of, compare
-from dataver.model.names import Oid
+from dataver.errors import MissingObjectError
+from dataver.index.columns import OID_SIZE, Columns
+from dataver.model.diff import ADDED, DELETED, RETYPED, Change, change_of, compare
+from dataver.model.names import Oid, folders_of
 from dataver.model.tree import EMPTY_FOLDER, Entry, after_folder
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
 from dataver.workspace.record import Record
@@ -20,7 +21,8 @@ from dataver.workspace.snapshot import Snapshot, entries, entry_of
 from dataver.workspace.sparse import Sparse
 
 FULL_FROM = 50_000
-"""Touched paths from which reading both sides as streams is quicker than looking each one up."""
+"""Touched paths from which reading both sides as streams is quicker than looking each one up, and
+which an index no longer lists one by one."""
 
 
 class Comparison(NamedTuple):
@@ -30,8 +32,19 @@ class Comparison(NamedTuple):
     """In path order, from the pointer's tree to the workspace; renames are not paired."""
     absent: int
     """Entries of the pointer's tree that are not on disk and were not deleted."""
-    touched: frozenset[bytes]
-    """Paths where the snapshot differs from the base."""
+    since: list[Change]
+    """In path order, from the base to the workspace; empty without a base."""
+    hidden: set[bytes]
+    """Paths of which nothing can be said, since they or a folder above them were refused."""
+    has_base: bool
+    """False where there is no record, or its tree is no more in the cache: then nothing counts as deleted."""
+
+    @property
+    def touched(self) -> frozenset[bytes] | None:
+        """Paths where the snapshot differs from the base; None where they are unknown or too many."""
+        if not self.has_base or len(self.since) >= FULL_FROM:
+            return None
+        return frozenset(self.hidden.union(c.path for c in self.since))
 
 
 class Comparer:
@@ -48,7 +61,7 @@ class Comparer:
         refused: frozenset[bytes] = frozenset(),
     ) -> None:
         """*rehash* gives a file's oid by another algorithm; *refused* are paths that are there but
-        could not be taken: they are neither changed nor deleted."""
+        could not be taken: they, and what was below them, are neither changed nor deleted."""
         self._trees, self._snapshot, self._record = trees, snapshot, record
         self._size_of, self._rehash, self._refused = size_of, rehash, refused
         self._sparse = Sparse(record.patterns if record else ())
@@ -57,68 +70,95 @@ class Comparer:
 
     def compare(self, pointer_root: bytes, columns: Columns | None) -> Comparison:
         """Raises: MissingObjectError, CorruptObjectError, FormatError."""
-        if self._record is None:
-            return self._against_nothing(pointer_root)
+        if self._record is not None:
+            try:
+                return self._against_base(pointer_root, columns)
+            except MissingObjectError:
+                # Where it is the pointer's own tree that lacks, the next line says so.
+                return self._against_nothing(pointer_root)
+        return self._against_nothing(pointer_root)
+
+    def _against_base(self, pointer_root: bytes, columns: Columns | None) -> Comparison:
         delta = self._delta(columns)
         towards = {c.path: c for c in self._trees.diff(pointer_root, self._base or EMPTY_ROOT_ID)}
-        changes = []
+        changes: list[Change] = []
+        since: list[Change] = []
+        hidden: set[bytes] = set()
         for path in sorted(towards.keys() | delta.keys()):
-            if path in self._refused:
+            if self._is_refused(path):
+                hidden.add(path)
                 continue
-            change = self._change(path, pointer_root, towards.get(path), delta)
+            toward = towards.get(path)
+            old = toward.old if toward else self._trees.find(pointer_root, path)
+            if path in delta:
+                base = toward.new if toward else old
+                here = self._alike(delta[path], base)
+                changed = change_of(base, here)
+                if changed is not None:
+                    since.append(changed)
+            else:
+                assert toward is not None
+                here = toward.new if toward.new is not None and self._was_placed(path) else None
+                if here is None and not (toward.new is None and self._was_placed(path)):
+                    continue
+            change = change_of(old, self._alike(here, old))
             if change is not None:
                 changes.append(change)
         changes = self._without_hollow(changes, pointer_root)
-        touched = frozenset(delta) if len(delta) < FULL_FROM else frozenset()
-        return Comparison(changes, self._absent(pointer_root, changes), touched)
+        absent = 0
+        if self._sparse or self._missing:
+            changes = self._with_replaced(changes, pointer_root)
+            absent = self._absent(pointer_root, changes)
+        return Comparison(changes, absent, since, hidden, has_base=True)
 
     def _against_nothing(self, pointer_root: bytes) -> Comparison:
         """Compare without a record: what is not on disk was never checked out."""
         here = entries(self._snapshot, self._size_of)
         found = compare(self._trees.entries(pointer_root), here)
-        changes = [c for c in found if c.kind != DELETED and c.path not in self._refused]
-        changes = self._without_hollow([c for c in map(self._settled, changes) if c], pointer_root)
-        return Comparison(changes, self._absent(pointer_root, changes), frozenset())
+        changes = []
+        for each in found:
+            if each.kind != DELETED and not self._is_refused(each.path):
+                change = change_of(each.old, self._alike(each.new, each.old))
+                if change is not None:
+                    changes.append(change)
+        changes = self._with_replaced(self._without_hollow(changes, pointer_root), pointer_root)
+        return Comparison(changes, self._absent(pointer_root, changes), [], set(), has_base=False)
 
-    def _change(
-        self, path: bytes, pointer_root: bytes, toward: Change | None, delta: dict[bytes, Entry | None]
-    ) -> Change | None:
-        if path in delta:
-            here = delta[path]
-            old = toward.old if toward else self._trees.find(pointer_root, path)
-        else:
-            assert toward is not None
-            here, old = toward.new, toward.old
-            if here is not None and not self._was_placed(path):
-                here = None
-            if here is None and not (toward.new is None and self._was_placed(path)):
-                return None
-        change = change_of(old, here)
-        return self._settled(change) if change else None
+    def _is_refused(self, path: bytes) -> bool:
+        if not self._refused:
+            return False
+        return path in self._refused or any(f in self._refused for f in folders_of(path))
 
     def _was_placed(self, path: bytes) -> bool:
         """Tell whether a checkout of the base put *path* on disk, or would have."""
         return path not in self._missing and self._sparse.matches(path)
 
-    def _settled(self, change: Change) -> Change | None:
-        """Return *change*, or None where another algorithm shows the content to be the same."""
-        old, new = change.old, change.new
+    def _alike(self, here: Entry | None, like: Entry | None) -> Entry | None:
+        """Return *here* with the oid of *like* where another algorithm shows the content to be the same.
+
+        The snapshot takes that oid over, so that the next time nothing has to be read.
+        """
         if (
-            change.kind != MODIFIED
-            or old is None
-            or new is None
-            or old.oid is None
-            or new.oid is None
-            or old.size != new.size
-            or old.oid[0] == new.oid[0]
+            here is None
+            or like is None
+            or here.oid is None
+            or like.oid is None
+            or here.size != like.size
+            or here.oid[0] == like.oid[0]
+            or self._rehash(here.path, like.oid[0]) != like.oid
         ):
-            return change
-        return None if self._rehash(change.path, old.oid[0]) == old.oid else change
+            return here
+        found = self._snapshot.find(here.path)
+        if found is not None:
+            folder, row = found
+            oids = folder.oids if isinstance(folder.oids, bytearray) else bytearray(folder.oids)
+            oids[row * OID_SIZE : (row + 1) * OID_SIZE] = like.oid.ljust(OID_SIZE, b"\0")
+            folder.oids = oids
+        return here._replace(oid=like.oid)
 
     def _delta(self, columns: Columns | None) -> dict[bytes, Entry | None]:
         """Return what differs from the base on disk: path -> entry, or None where it is gone."""
-        quick = columns is not None and columns.root_id == self._base and bool(self._base)
-        if quick and columns is not None:
+        if columns is not None and self._base == columns.root_id != b"" and not columns.is_damaged:
             paths = set(self._looked_at(columns))
             if len(paths) < FULL_FROM:
                 return {path: self._here(path) for path in paths}
@@ -160,15 +200,38 @@ class Comparer:
                 drop.add(change.path)
         return [c for c in changes if c.path not in drop]
 
+    def _with_replaced(self, changes: list[Change], pointer_root: bytes) -> list[Change]:
+        """Add as deleted what is absent and whose place on disk something else has taken.
+
+        Without it a tree could come to hold both a file and what lies below it.
+        """
+        known = {c.path for c in changes}
+        gone: dict[bytes, Entry] = {}
+        seen: set[bytes] = set()
+        for change in changes:
+            if change.new is None or change.kind not in (ADDED, RETYPED):
+                continue
+            for folder in folders_of(change.path):
+                if folder not in seen:
+                    seen.add(folder)
+                    entry = self._trees.find(pointer_root, folder)
+                    if entry is not None:
+                        gone[folder] = entry
+            if change.new.kind != EMPTY_FOLDER:
+                low, high = change.path + b"/", after_folder(change.path)
+                gone |= {e.path: e for e in self._trees.entries(pointer_root, low, high)}
+        extra = [Change(DELETED, path, entry, None) for path, entry in gone.items() if path not in known]
+        return sorted([*changes, *extra], key=lambda c: c.path) if extra else changes
+
     def _absent(self, pointer_root: bytes, changes: list[Change]) -> int:
-        """Count by what is there: everything of the tree that neither is on disk nor was deleted."""
-        if self._record is not None and not self._sparse and not self._missing:
-            return 0
-        root = self._trees.root(pointer_root)
-        total = root.count - self._trees.erased_count(pointer_root)
-        added = sum(1 for c in changes if c.kind == ADDED)
-        deleted = sum(1 for c in changes if c.kind == DELETED)
-        here = sum(1 for _ in entries(self._snapshot, self._size_of)) if self._snapshot.folders else 0
-        hollow = sum(1 for p in self._snapshot.empty_folders() if self._trees.find(pointer_root, p) is None)
-        new_hollow = sum(1 for c in changes if c.kind == ADDED and c.new and c.new.kind == EMPTY_FOLDER)
-        return max(total - (here - (hollow - new_hollow) - added) - deleted - len(self._refused), 0)
+        """Count the entries of the tree that neither are on disk nor were deleted."""
+        deleted = {c.path for c in changes if c.kind == DELETED}
+        here = (path for path, _, _ in self._snapshot.ordered())
+        at = next(here, None)
+        absent = 0
+        for entry in self._trees.entries(pointer_root):
+            while at is not None and at < entry.path:
+                at = next(here, None)
+            if at != entry.path and entry.path not in deleted and not self._is_refused(entry.path):
+                absent += 1
+        return absent

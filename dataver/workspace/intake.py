@@ -19,7 +19,7 @@ from dataver.errors import (
     local_error,
     show_path,
 )
-from dataver.formats.pointer import SUFFIX, pointer_of, target_of
+from dataver.formats.pointer import SUFFIX, pointer_of
 from dataver.git import Git
 from dataver.model.names import folders_of, is_below
 from dataver.workspace.pointers import Target
@@ -42,8 +42,7 @@ def plan_intake(paths: Sequence[bytes], targets: Sequence[Target], git: Git) -> 
     by_path = {t.path: t for t in targets}
     whole: dict[bytes, Intake] = {}
     inner: dict[bytes, list[bytes]] = {}
-    for given in paths:
-        path = _target_named(given, by_path)
+    for path in paths:
         known = by_path.get(path)
         if known is None:
             owner = next((by_path[f] for f in folders_of(path) if f in by_path), None)
@@ -55,12 +54,6 @@ def plan_intake(paths: Sequence[bytes], targets: Sequence[Target], git: Git) -> 
     for target, below in inner.items():
         whole.setdefault(target, Intake(target, by_path[target], tuple(sorted(set(below)))))
     return [whole[path] for path in sorted(whole)]
-
-
-def _target_named(path: bytes, by_path: dict[bytes, Target]) -> bytes:
-    if path.endswith(SUFFIX) and target_of(path) in by_path:
-        return target_of(path)
-    return path
 
 
 def check_target(path: bytes, known: Target | None, targets: Sequence[Target], git: Git) -> None:

@@ -19,7 +19,7 @@ def find_moves(workspace: Workspace, targets: Sequence[Target]) -> dict[bytes, b
     A move is known by its record: the old path has no pointer any more, its record names the tree
     of a pointer that has no record, and nothing lies at the new path.
     """
-    paths = {t.path for t in targets}
+    paths = {t.path for t in targets if t.disk_blob or t.index_blob}
     old: dict[bytes, bytes] = {}
     for path in workspace.records.targets():
         if path in paths or not os.path.lexists(workspace.absolute(path)):

@@ -39,7 +39,10 @@ def relative_to_top(path: PathLike, cwd: str, top: str) -> RepoPath:
         return RepoPath(b"")
     if not resolved.startswith(base + b"/"):
         raise UnsupportedTargetError(raw, f"lies outside of {show_path(top)}")
-    return check_path(resolved[len(base) + 1 :])
+    inner = resolved[len(base) + 1 :]
+    if inner.split(b"/", 1)[0] in (b".git", b".dataver"):
+        raise UnsupportedTargetError(raw, "belongs to Git or dataver and is no data")
+    return check_path(inner)
 
 
 def select(targets: Sequence[Target], paths: Iterable[PathLike], cwd: str, top: str) -> list[Selection]:

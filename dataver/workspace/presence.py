@@ -13,22 +13,26 @@ from dataver.hashing import blake3_of
 from dataver.index.columns import Columns, Folder
 from dataver.index.state import State
 from dataver.model.names import ObjectName, blob_name
-from dataver.store.cache import Cache
-from dataver.workspace.snapshot import CACHED_LINK, Snapshot, oid_of_cell
+from dataver.store.census import stamp
+from dataver.workspace.snapshot import Snapshot, oid_of_cell
 
 if TYPE_CHECKING:
+    from dataver.store.cache import Cache
     from dataver.store.trees import Trees
 
 _BATCH = 4_096
 
 
-def missing_entries(cache: Cache, state: State, trees_of: Callable[[], Trees], root_id: bytes) -> int:
-    """Return how many entries of the tree *root_id* have content that the cache lacks.
+def missing_entries(
+    folder: str, cache_of: Callable[[], Cache], state: State, trees_of: Callable[[], Trees], root_id: bytes
+) -> int:
+    """Return how many entries of the tree *root_id* have content that the cache in *folder* lacks.
 
     Raises: MissingObjectError where the tree itself is not in the cache.
     """
-    if is_known_complete(cache, state, root_id):
+    if is_known_complete(folder, state, root_id):
         return 0
+    cache = cache_of()
     lost = 0
     batch: list[ObjectName] = []
     for name, _ in trees_of().blobs(root_id):
@@ -38,23 +42,23 @@ def missing_entries(cache: Cache, state: State, trees_of: Callable[[], Trees], r
             batch = []
     lost += len(cache.missing(batch))
     if not lost:
-        note_complete(cache, state, root_id)
+        note_complete(folder, state, root_id)
     return lost
 
 
-def is_known_complete(cache: Cache, state: State, root_id: bytes) -> bool:
+def is_known_complete(folder: str, state: State, root_id: bytes) -> bool:
     """Tell whether all content of a tree was in the cache once and nothing vanished since."""
     known = state.get(_key(root_id))
     if known is None:
         return False
     mark, *packs = known.decode("ascii", "replace").split("\n")
-    present, loose = cache.stamp()
+    present, loose = stamp(folder)
     return mark == _mark(loose) and present.issuperset(packs)
 
 
-def note_complete(cache: Cache, state: State, root_id: bytes) -> None:
+def note_complete(folder: str, state: State, root_id: bytes) -> None:
     """Remember that all content of a tree is in the cache now."""
-    packs, loose = cache.stamp()
+    packs, loose = stamp(folder)
     state.put(_key(root_id), "\n".join([_mark(loose), *sorted(packs)]).encode())
 
 
@@ -71,7 +75,7 @@ def add_unsaved(snapshot: Snapshot, columns: Columns | None, cache: Cache, state
     cache lost them."""
     if columns is None:
         return
-    if columns.root_id and is_known_complete(cache, state, columns.root_id):
+    if columns.root_id and is_known_complete(cache.folder, state, columns.root_id):
         found: dict[bytes, list[int]] = {}
         for path in columns.touched:
             place = snapshot.find(path)
@@ -89,7 +93,7 @@ def _add_unsaved(snapshot: Snapshot, path: bytes, rows: list[int], cache: Cache)
     for row in rows:
         cell = folder.oid(row)
         oid = oid_of_cell(cell)
-        if oid is not None and not cell[0] & CACHED_LINK:
+        if oid is not None:
             names.setdefault(blob_name(oid), []).append(row)
     lost = [row for name in cache.missing(names) for row in names[name]]
     if not lost:

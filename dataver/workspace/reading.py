@@ -63,7 +63,7 @@ class Reader:
         fd = os.open(name, _FILE, dir_fd=folder_fd)
         try:
             if size >= self._pack_below:
-                oid = self._large(fd, size)
+                oid = self._large(fd, size, path)
                 _check(os.fstat(fd), cells, path)
                 self._note(oid)
                 return
@@ -73,6 +73,8 @@ class Reader:
             _check(os.fstat(fd), cells, path)
         finally:
             os.close(fd)
+        if len(data) != size:  # a file system whose sizes are not those of what it gives
+            raise ChangedWhileReadError(path)
         oid = Oid(self._code + digest(self._algorithm, data))
         self._note(oid)
         if self._is_keeping:
@@ -84,7 +86,7 @@ class Reader:
     def _link(self, folder_fd: int, name: bytes, path: bytes, cells: Sequence[int]) -> bytes:
         target = os.readlink(name, dir_fd=folder_fd)
         cached = self._oid_of_cached(target)
-        if cached is not None:
+        if cached is not None and self._cache is not None and self._cache.loose.has(cached):
             return bytes((cached[0] | CACHED_LINK,)) + cached[1:]
         fault = fault_of_link(path, target)
         if fault:
@@ -102,7 +104,8 @@ class Reader:
         return self._cache.loose.oid_of_path(os.fsdecode(target))
 
     def _keep(self, oid: Oid, data: bytes) -> None:
-        assert self._cache is not None and self._disk is not None
+        assert self._cache is not None
+        assert self._disk is not None
         name = blob_name(oid)
         # Only packs are asked: a small blob that lies loose by an older setting may lie twice.
         if self._cache.is_packed(name):
@@ -111,7 +114,7 @@ class Reader:
             self._pack = PackWriter(self._disk, self._cache.temp_path())
         self._pack.add(name, data)
 
-    def _large(self, fd: int, size: int) -> Oid:
+    def _large(self, fd: int, size: int, path: bytes) -> Oid:
         if self._disk is None or self._cache is None:
             return oid_of_digest(self._algorithm, digest_file(fd, self._algorithm, size))
         temp = self._cache.temp_path()
@@ -130,7 +133,10 @@ class Reader:
         finally:
             os.close(target)
         oid = oid_of_digest(self._algorithm, copied.digest)
-        if copied.size != size or self._cache.has(blob_name(oid)):
+        if copied.size != size:
+            self._disk.unlink(temp)
+            raise ChangedWhileReadError(path)
+        if self._cache.has(blob_name(oid)):
             self._disk.unlink(temp)
         else:
             self._results.blobs.append((temp, oid))

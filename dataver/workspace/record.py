@@ -28,6 +28,8 @@ class Record:
     """The sparse set; empty for everything."""
     missing: frozenset[bytes] = frozenset()
     """Paths of the sparse set that did not arrive."""
+    beside: bytes = b""
+    """The pointer's tree at the time when another version was checked out by name; empty otherwise."""
 
 
 def record_name(target: bytes) -> str:
@@ -59,6 +61,7 @@ class Records:
     def save(self, target: bytes, record: Record) -> None:
         """Replace the record of *target*, durably."""
         lines = [_HEADER, b"target " + _hex(target), b"root " + _hex(record.root_id)]
+        lines += [b"beside " + _hex(record.beside)] if record.beside else []
         lines += [b"pattern " + _hex(p) for p in sorted(record.patterns)]
         lines += [b"missing " + _hex(p) for p in sorted(record.missing)]
         if not os.path.isdir(self._folder):
@@ -96,10 +99,12 @@ def _hex(data: bytes) -> bytes:
 def _parse(lines: list[bytes], target: bytes) -> Record:
     if lines[0] != _HEADER or lines[-2:] != [b"end", b""]:
         raise ValueError("no record")
-    found: dict[bytes, list[bytes]] = {b"target": [], b"root": [], b"pattern": [], b"missing": []}
+    keys = (b"target", b"root", b"beside", b"pattern", b"missing")
+    found: dict[bytes, list[bytes]] = {key: [] for key in keys}
     for line in lines[1:-2]:
         key, _, value = line.partition(b" ")
         found[key].append(bytes.fromhex(value.decode("ascii"))) if key in found else None
     if found[b"target"] != [target] or len(found[b"root"]) != 1 or len(found[b"root"][0]) not in (0, 32):
         raise ValueError("record of another target")
-    return Record(found[b"root"][0], tuple(found[b"pattern"]), frozenset(found[b"missing"]))
+    beside = found[b"beside"][0] if found[b"beside"] else b""
+    return Record(found[b"root"][0], tuple(found[b"pattern"]), frozenset(found[b"missing"]), beside)

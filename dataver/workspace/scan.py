@@ -26,10 +26,16 @@ _KIND = 0o170000
 """The bits of a mode that say what a file is."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+def _with_slash(name: bytes) -> bytes:
+    """Return the key by which folders sort: in the order of whole paths a name counts with its slash."""
+    return name + b"/"
+
+
 class Known(Protocol):
     """What is believed of files whose stat is unchanged; an index, most of the time."""
 
     stamp: bytes
+    root_id: bytes
 
     @property
     def folders(self) -> Iterable[bytes]: ...
@@ -44,12 +50,13 @@ def scan(
     clock: Clock,
     is_tracked: Callable[[bytes], bool] = lambda path: False,
     above: Mapping[bytes, bytes] | None = None,
+    tracked_root: bytes = b"",
 ) -> Snapshot | None:
     """Return what lies at *root* (an absolute path), or None where nothing does.
 
     Rows whose stat is that of *columns* keep their oid; *is_tracked* says whether a path that is
-    ignored stays because the tree has it; *above* gives the target's path from each folder above
-    it that holds ignore rules.
+    ignored stays because the tree *tracked_root* has it; *above* gives the target's path from each
+    folder above it that holds ignore rules.
 
     Raises: local errors.
     """
@@ -61,17 +68,25 @@ def scan(
         raise local_error(error, root) from error
     if not stat.S_ISDIR(st.st_mode):
         return _single(root, st, columns, clock)
-    walk = _Walk(Snapshot(root, clock.now_ns(), is_single=False), columns, clock, is_tracked)
-    for folder, suffix in (above or {}).items():
-        walk.take_rules(folder, suffix)
-    try:
-        fd = os.open(root, _FOLDER)
-    except OSError as error:
-        raise local_error(error, root) from error
-    try:
-        walk.folder(fd, b"")
-    finally:
-        os.close(fd)
+
+    def walked(*, trusts_lists: bool) -> _Walk:
+        found = Snapshot(root, clock.now_ns(), is_single=False)
+        walk = _Walk(found, columns, clock, is_tracked, trusts_lists=trusts_lists)
+        for folder, suffix in (above or {}).items():
+            walk.take_rules(folder, suffix)
+        try:
+            fd = os.open(root, _FOLDER)
+        except OSError as error:
+            raise local_error(error, root) from error
+        try:
+            walk.folder(fd, b"")
+        finally:
+            os.close(fd)
+        return walk
+
+    walk = walked(trusts_lists=True)
+    if not walk.is_listed_alike(tracked_root):
+        walk = walked(trusts_lists=False)
     return walk.finished()
 
 
@@ -82,8 +97,8 @@ def _single(root: bytes, st: os.stat_result, columns: Known | None, clock: Clock
         return found
     cells = array("q", stat_cells(st)).tobytes()
     known = columns.get(b"") if columns is not None else None
-    oids = bytes(known.oids) if known and known.count == 1 and bytes(known.stats) == cells else NO_OID
-    folder = Folder((NEVER_NS,) * 4, SINGLE_FILE_PATH, cells, oids)
+    oids = bytearray(known.oids if known and known.count == 1 and bytes(known.stats) == cells else NO_OID)
+    folder = Folder((NEVER_NS,) * 4, SINGLE_FILE_PATH, bytearray(cells), oids)
     found.folders[b""] = folder
     if oids == NO_OID:
         found.fresh[b""] = [0]
@@ -92,7 +107,13 @@ def _single(root: bytes, st: os.stat_result, columns: Known | None, clock: Clock
 
 class _Walk:
     def __init__(
-        self, found: Snapshot, columns: Known | None, clock: Clock, is_tracked: Callable[[bytes], bool]
+        self,
+        found: Snapshot,
+        columns: Known | None,
+        clock: Clock,
+        is_tracked: Callable[[bytes], bool],
+        *,
+        trusts_lists: bool,
     ) -> None:
         self._found, self._clock, self._is_tracked = found, clock, is_tracked
         self._ignore = Ignore()
@@ -102,7 +123,8 @@ class _Walk:
             if path:
                 parent, _, name = path.rpartition(b"/")
                 self._children.setdefault(parent, []).append(name)
-        self._rules_known = True
+        self._rules_known = trusts_lists
+        self._has_revisited = False
 
     def take_rules(self, folder: bytes, suffix: bytes) -> None:
         """Read the ignore rules of a folder above the target."""
@@ -119,11 +141,25 @@ class _Walk:
 
     def finished(self) -> Snapshot:
         found = self._found
-        rules = sorted(self._ignore.files.items())
-        found.stamp = b"".join(k + b"\0" + array("q", v).tobytes() for k, v in rules)
+        found.stamp = self._stamp()
         if self._columns is not None:
             self._note_gone(self._columns)
         return found
+
+    def _stamp(self) -> bytes:
+        rules = sorted(self._ignore.files.items())
+        return b"".join(k + b"\0" + array("q", v).tobytes() for k, v in rules)
+
+    def is_listed_alike(self, tracked_root: bytes) -> bool:
+        """Tell whether the lists taken from the index are what listing anew would give.
+
+        An ignore file that has gone, or another tree that holds what is ignored, is only known at
+        the end: then everything is listed once more.
+        """
+        if not self._has_revisited or self._columns is None:
+            return True
+        stamp = self._stamp()
+        return stamp == self._columns.stamp and (not stamp or tracked_root == self._columns.root_id)
 
     def _note_gone(self, columns: Known) -> None:
         for path in columns.folders:
@@ -147,7 +183,7 @@ class _Walk:
         if known is None or known.own != own or not self._rules_hold():
             self._list(fd, path, own, known, taken_ns)
         else:
-            self._revisit(fd, path, known, sorted(subfolders), taken_ns)
+            self._revisit(fd, path, known, sorted(subfolders, key=_with_slash), taken_ns)
         for name in self._found.subfolders.get(path, ()):
             self._enter(fd, path, name)
 
@@ -179,6 +215,7 @@ class _Walk:
 
     def _revisit(self, fd: int, path: bytes, known: Folder, subfolders: list[bytes], taken_ns: int) -> None:
         """Look at the files of a folder whose list of names is unchanged."""
+        self._has_revisited = True
         if FILE_NAME in known.names:
             self._read_rules(fd, path)
             if not self._rules_hold():
@@ -221,7 +258,7 @@ class _Walk:
             self._read_rules(fd, path)
         subfolders = [name for name, st in found.items() if st.st_mode & _KIND == stat.S_IFDIR]
         files = [name for name, st in found.items() if st.st_mode & _KIND != stat.S_IFDIR]
-        subfolders = self._wanted(path, subfolders, is_folder=True)
+        subfolders = sorted(self._wanted(path, subfolders, is_folder=True), key=_with_slash)
         names = []
         cells = array("q")
         extend = cells.extend

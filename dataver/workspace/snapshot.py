@@ -9,11 +9,12 @@ from __future__ import annotations
 import bisect
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dataver.hashing import BLAKE3, DIGEST_SIZES
-from dataver.index.columns import NEVER_NS, OID_SIZE, STAT_FIELDS, Folder, dump
+from dataver.index.columns import NEVER_NS, OID_SIZE, STAT_FIELDS, STAT_SIZE, Folder, dump
 from dataver.model.names import Oid
 from dataver.model.tree import EMPTY_FOLDER, EXECUTABLE, FILE, SYMLINK, Entry
 
@@ -121,9 +122,36 @@ def is_racy(mtime_ns: int, ctime_ns: int, taken_ns: int) -> bool:
     return mtime_ns % 1_000_000_000 == 0 and ctime_ns % 1_000_000_000 == 0 and ctime_ns >= taken_ns - _COARSE_NS
 
 
+def distrust_racy(after: Snapshot, before: Snapshot) -> None:
+    """Drop from *after* what *before* had just read of files that may have changed right afterwards.
+
+    A file that was written within the clock's tick of its reading keeps its stat when it is
+    written once more: what was read says nothing of it later.
+    """
+    for path, rows in before.fresh.items():
+        folder, now = before.folders[path], after.folders.get(path)
+        for row in rows if now is not None else ():
+            cells = folder.stat(row)
+            found = after.find(path + b"/" + folder.names[row] if path else folder.names[row])
+            if found is None or found[0].stat(found[1]) != cells:
+                continue
+            if not is_racy(cells[2], cells[3], before.taken_ns):
+                continue
+            kept = found[0]
+            stats = bytearray(kept.stats)
+            struct.pack_into("<q", stats, found[1] * STAT_SIZE + 16, NEVER_NS)
+            after.folders[path] = Folder(kept.own, kept.joined, stats, kept.oids)
+
+
 def stat_cells(st: os.stat_result) -> Stat:
     """Return what the index keeps of a stat."""
     return st.st_mode, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino
+
+
+def linked_rows(folder: Folder) -> list[int]:
+    """Return the rows of *folder* that are symlinks to blobs in the cache."""
+    codes = bytes(folder.oids)[::OID_SIZE]
+    return [row for row, code in enumerate(codes) if code & CACHED_LINK]
 
 
 def oid_of_cell(cell: bytes) -> Oid | None:

@@ -87,7 +87,10 @@ def _class(inner: bytes) -> bytes:
     is_negated = inner[:1] in (b"!", b"^") and len(inner) > 1
     chars = inner[1:] if is_negated else inner
     # Only the hyphen keeps a meaning of its own, and only between two others.
-    body = b"".join(b"-" if c == 0x2D and 0 < n < len(chars) - 1 else re.escape(bytes((c,))) for n, c in enumerate(chars))
+    last = len(chars) - 1
+    body = b"".join(
+        b"-" if c == 0x2D and 0 < n < last else re.escape(bytes((c,))) for n, c in enumerate(chars)
+    )
     whole = (b"[^/" if is_negated else b"[") + body + b"]"
     try:
         re.compile(whole)

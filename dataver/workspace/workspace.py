@@ -5,23 +5,29 @@ The one place where index, record, scan and trees meet for a target.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dataver.disk.atomic import make_folders, temp_name
 from dataver.disk.digest import digest_file
 from dataver.disk.disk import Clock, Disk
-from dataver.disk.safe_open import open_file, open_root
+from dataver.disk.safe_open import open_file, open_folder, open_root
 from dataver.errors import DataverError, Failure, UnsafeFileError, local_error
+from dataver.hashing import digest
 from dataver.index.columns import Columns, load
 from dataver.index.state import State
 from dataver.model.names import Oid, folders_of, is_below, oid_of_digest
 from dataver.progress import SILENT, Progress
-from dataver.store.cache import Cache
 from dataver.workspace.record import Record, Records, record_name
 from dataver.workspace.scan import scan
 from dataver.workspace.snapshot import Snapshot, save_index
+
+if TYPE_CHECKING:
+    from dataver.store.cache import Cache
+    from dataver.store.trees import Trees
 
 
 @dataclass(slots=True)
@@ -54,11 +60,27 @@ class Look:
             and self.record is not None
             and root_id == self.record.root_id == columns.root_id
             and not columns.touched
+            and not columns.is_damaged
             and not snapshot.fresh
             and not snapshot.gone
             and not snapshot.unsafe
             and snapshot.empty_folders() == columns.empty_folders()
         )
+
+
+class Tracked:
+    """What a tree holds, asked only where something is ignored."""
+
+    def __init__(self, trees_of: Callable[[], Trees], root_id: bytes) -> None:
+        self._trees_of = trees_of
+        self.root_id = root_id
+
+    def holds(self, path: bytes) -> bool:
+        """Tell whether *path* is an entry or a folder of the tree; False where the tree is not here."""
+        try:
+            return self._trees_of().holds(self.root_id, path)
+        except DataverError:
+            return False
 
 
 class Workspace:
@@ -96,20 +118,24 @@ class Workspace:
         target: bytes,
         *,
         verify: bool = False,
-        is_tracked: Callable[[bytes], bool] = lambda path: False,
+        tracked: Tracked | None = None,
     ) -> Look:
         """Scan *target*; with *verify* nothing of the index is believed.
 
-        Raises: local errors.
+        What *tracked* holds is looked at even where it is ignored.
+
+        Raises: HostileInputError where a folder above the target is a symlink, local errors.
         """
+        self._check_above(target)
         columns = None if verify else load(self.index_path(target))
         record = self.records.load(target)
         snapshot = scan(
             self.absolute(target),
             columns,
             clock=self.clock,
-            is_tracked=is_tracked,
+            is_tracked=tracked.holds if tracked is not None else lambda path: False,
             above=self.folders_above(target),
+            tracked_root=tracked.root_id if tracked is not None else b"",
         )
         look = Look(target, record, columns, snapshot)
         if snapshot is not None:
@@ -120,6 +146,18 @@ class Workspace:
                 for u in snapshot.unsafe
             ]
         return look
+
+    def _check_above(self, target: bytes) -> None:
+        """Refuse a target that a symlink, of another commit maybe, puts outside of the work tree."""
+        root_fd = open_root(self.top)
+        try:
+            os.close(open_folder(root_fd, os.path.dirname(target)))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise local_error(error, os.path.dirname(target)) from error
+        finally:
+            os.close(root_fd)
 
     def folders_above(self, target: bytes) -> dict[bytes, bytes]:
         """Return the folders above *target* with its path from there, for their ignore rules."""
@@ -166,6 +204,9 @@ class Workspace:
         try:
             root_fd = open_root(self.top)
             try:
+                link = self._link_text(root_fd, whole)
+                if link is not None:
+                    return oid_of_digest(algorithm, digest(algorithm, link))
                 fd = open_file(root_fd, whole)
             finally:
                 os.close(root_fd)
@@ -175,6 +216,19 @@ class Workspace:
                 os.close(fd)
         except (OSError, DataverError):
             return None
+
+    @staticmethod
+    def _link_text(root_fd: int, path: bytes) -> bytes | None:
+        """Return what the symlink *path* says; None where it is none."""
+        folder_fd = open_folder(root_fd, os.path.dirname(path))
+        try:
+            return os.readlink(os.path.basename(path), dir_fd=folder_fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return None
+        finally:
+            os.close(folder_fd)
 
     def size_of(self, oid: Oid) -> int:
         """Return the size of a loose blob that a symlink in the workspace stands for."""

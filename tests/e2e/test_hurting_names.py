@@ -188,6 +188,16 @@ def test_an_empty_folder_is_kept(project: Project) -> None:
     assert (other.root / "data/empty").is_dir()
 
 
+def test_an_empty_folder_is_kept_beside_a_file_whose_name_continues_its_own(project: Project) -> None:
+    (project.root / "data/a").mkdir(parents=True)
+    project.write({"data/a.txt": "plain\n", "data/a-b/x.txt": "x\n"})
+
+    project.run("add", "data")
+
+    other = _round_trip(project)
+    assert picture(other.root / "data") == picture(project.root / "data")
+
+
 def test_a_folder_with_nothing_in_it_can_be_tracked(project: Project) -> None:
     (project.root / "data").mkdir()
 

@@ -304,6 +304,14 @@ def test_a_write_id_that_occurs_twice_is_refused(bucket: Faulty) -> None:
         journal_of(bucket).refresh()
 
 
+def test_an_entry_that_is_dated_before_the_one_it_follows_is_refused(bucket: Faulty) -> None:
+    filled(bucket, 3)
+    rewrite(bucket, 3, time_s=1_760_000_001)
+
+    with pytest.raises(RemoteStateError, match="dated"):
+        journal_of(bucket).refresh()
+
+
 def test_a_state_that_does_not_follow_from_the_entries_is_refused(bucket: Faulty) -> None:
     filled(bucket, 3)
     rewrite(bucket, 3, state=samples.id_of(1))

@@ -76,6 +76,12 @@ def test_a_commit_reads_as_it_was_written(commit: Commit) -> None:
     assert decode_commit(encode_commit(commit)) == commit
 
 
+def test_a_commit_that_changes_nothing_is_an_empty_object() -> None:
+    assert encode_commit(Commit()) == b"{}"
+    with pytest.raises(FormatError):
+        decode_commit(b'{"packs":{}}')
+
+
 @given(entries(), st.data())
 def test_a_flipped_bit_is_refused_or_changes_the_hash(entry: Entry, choice: st.DataObject) -> None:
     data = journal.encode_entry(entry)

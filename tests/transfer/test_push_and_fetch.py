@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataver.store.memory import MemoryBucket
-from tests.transfer.workbench import Clone, new_clone, new_remote, noise, packs_of
+from tests.transfer.workbench import Clone, new_clone, new_remote, noise
 
 SMALL = {b"d%d/f%03d" % (n % 7, n): noise(n, 3000) for n in range(300)}
 MIXED = {**SMALL, b"empty": b"", b"text": b"abc" * 9000, b"loose.bin": noise(1000, 90_000)}

@@ -13,13 +13,8 @@ from pathlib import Path
 
 from dataver.disk.disk import Disk
 from dataver.formats.pointer import Pointer, decode_pointer
-from dataver.model.results import (
-    AddResult,
-    CheckoutResult,
-    DiffResult,
-    StatusResult,
-    TargetStatus,
-)
+from dataver.model.results import AddResult, CheckoutResult, DiffResult
+from dataver.model.status import StatusResult, TargetStatus
 from dataver.model.tree import Entry
 from dataver.ops.add import add
 from dataver.ops.checkout import checkout
