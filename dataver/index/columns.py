@@ -26,6 +26,8 @@ OID_SIZE = 33
 NO_OID = b"\0" * OID_SIZE
 NEVER_NS = -1
 """Stands for a time that no file has: the row is looked at again, whatever its stat."""
+UNLISTED = (NEVER_NS,) * 4
+"""Stands for a folder's own stat where it must be listed again."""
 _TRAILER = struct.Struct("<QQQ8s")
 _FOLDER_FIELDS = 8
 _ROOT_SIZE = 32
@@ -69,6 +71,9 @@ class Folder:
 
 class Columns:
     """An index as it was saved; folders are read and checked when first asked for."""
+
+    certain: frozenset[bytes] = frozenset()
+    """Of an index no folder is: files change in place without their folder showing it."""
 
     def __init__(self, data: Buffer, directory: Mapping[bytes, tuple[int, ...]], head: _Head) -> None:
         self._data = memoryview(data)

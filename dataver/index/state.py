@@ -35,8 +35,12 @@ class State:
 
     def put(self, key: str, value: bytes | None) -> None:
         """Keep *value* under *key*, or drop it with None; a state that cannot be kept is no error."""
+        import logging  # comes with sqlitedict: only a writer pays
+
         from sqlitedict import SqliteDict  # 18 ms that only a writer pays
 
+        # It logs with a traceback what it then raises; a state that cannot be kept is no error.
+        logging.getLogger("sqlitedict").setLevel(logging.CRITICAL + 1)
         for attempt in range(2):
             try:
                 os.makedirs(os.path.dirname(self._path), exist_ok=True)

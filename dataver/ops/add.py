@@ -13,7 +13,7 @@ from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
 from dataver.workspace.adding import Addition, record_target
-from dataver.workspace.intake import Intake, check_not_in_git, files_in_git, plan_intake
+from dataver.workspace.intake import Intake, files_in_git, plan_intake
 from dataver.workspace.paths import PathLike, relative_to_top
 from dataver.workspace.record import record_name
 
@@ -41,12 +41,8 @@ def add(
         raise UsageError("nothing to add", hint="dataver add <path>")
     code = _algorithm(repo, algorithm)
     paths = [relative_to_top(t, repo.cwd, repo.top) for t in targets]
-    plan = plan_intake(paths, repo.targets(), repo.git)
-    for intake in plan:
-        if not untrack and not intake.inner:
-            check_not_in_git(repo.git, intake.target)
+    plan, failed = plan_intake(paths, repo.targets(), repo.git, untrack=untrack)
     done: list[AddedTarget] = []
-    failed: list[Failure] = []
     warnings: list[Failure] = []
     for intake in plan:
         try:
@@ -69,7 +65,7 @@ def add(
                     _publish(repo, intake, addition, stage=stage, untrack=untrack)
             done.append(_result(intake, addition, is_staged=stage and not dry_run))
         except DataverError as error:
-            if len(plan) == 1:
+            if len(paths) == 1:
                 raise
             failed.append(error.failure(intake.target))
     result = AddResult(tuple(done), dry_run, failed=tuple(failed), warnings=tuple(warnings))

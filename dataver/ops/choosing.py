@@ -14,6 +14,7 @@ from dataver.git import Git
 from dataver.repo import Repo
 from dataver.workspace.paths import PathLike, relative_to_top, select
 from dataver.workspace.pointers import Target, pointers_at
+from dataver.workspace.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,30 @@ def choose(repo: Repo, rev: str | None, paths: Sequence[PathLike]) -> Chosen:
 
 
 def check_inside(repo: Repo, choice: Choice) -> None:
-    """Check that each named path inside a target is in its tree.  Raises: NoSuchPathError."""
-    from dataver.workspace.sparse import is_glob
-
+    """Check that each path or pattern inside a target is in its tree.  Raises: NoSuchPathError."""
     for pattern in choice.patterns:
-        if not is_glob(pattern) and not repo.trees.holds(choice.pointer.root_id, pattern):
+        if not is_in_tree(repo, choice.pointer, pattern):
             raise NoSuchPathError(choice.shown(pattern))
+
+
+def is_in_tree(repo: Repo, pointer: Pointer, pattern: bytes) -> bool:
+    """Tell whether a path or pattern inside a target means anything of its tree."""
+    from dataver.workspace.sparse import Sparse, is_glob
+
+    if repo.trees.holds(pointer.root_id, pattern):
+        return True
+    sparse = Sparse([pattern])
+    return is_glob(pattern) and any(sparse.matches(e.path) for e in repo.trees.entries(pointer.root_id))
+
+
+def is_on_disk(snapshot: Snapshot, pattern: bytes) -> bool:
+    """Tell whether a path or pattern inside a target means anything that a scan found."""
+    from dataver.workspace.sparse import Sparse, is_glob
+
+    if pattern in snapshot.folders or snapshot.find(pattern) is not None:
+        return True
+    sparse = Sparse([pattern])
+    return is_glob(pattern) and any(sparse.matches(path) for path, _, _ in snapshot.ordered())
 
 
 def erased_warnings(repo: Repo, choice: Choice) -> list[Failure]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
-from dataver.errors import DataverError, Failure
+from dataver.errors import DataverError, Failure, NoSuchPathError
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import Change, FolderChange, counts_by_folder, with_renames
 from dataver.model.results import DiffResult, TargetDiff
-from dataver.ops.choosing import Choice, choose
+from dataver.ops.choosing import Choice, choose, is_in_tree
 from dataver.ops.comparing import compare_target
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -46,16 +47,39 @@ def diff(
     found = []
     for path, patterns in chosen.items():
         try:
-            one = _one(repo, olds.get(path), news.get(path), is_workspace=new is None, failed=failed, progress=progress)
+            _check_named(repo, path, patterns, [c for c in (olds.get(path), news.get(path)) if c is not None])
+            one = _one(
+                repo,
+                olds.get(path),
+                news.get(path),
+                is_workspace=new is None,
+                failed=failed,
+                progress=progress,
+            )
         except DataverError as error:
             failed.append(error.failure(path))
             continue
         changes = tuple(c for c in one if _is_within(c.path, path, patterns))
         if changes:
-            sums = _folders(repo, olds.get(path), news.get(path), path, changes, is_workspace=new is None) if folders else ()
+            sums: tuple[FolderChange, ...] = ()
+            if folders:
+                is_workspace = new is None
+                sums = _folders(
+                    repo, olds.get(path), news.get(path), path, changes, is_workspace=is_workspace
+                )
             is_folder = (news.get(path) or olds[path]).pointer.is_folder
             found.append(TargetDiff(path, changes, sums, is_folder=is_folder))
     return DiffResult(old or "HEAD", new or "workspace", tuple(found), failed=tuple(failed))
+
+
+def _check_named(repo: Repo, path: bytes, patterns: tuple[bytes, ...], choices: Sequence[Choice]) -> None:
+    """Check that each path named inside a target is in a version or on disk.  Raises: NoSuchPathError."""
+    for pattern in patterns:
+        shown = path + b"/" + pattern
+        if os.path.lexists(repo.workspace.absolute(shown)):
+            continue
+        if not any(is_in_tree(repo, choice.pointer, pattern) for choice in choices):
+            raise NoSuchPathError(shown)
 
 
 def _by_path(choices: Iterable[Choice]) -> dict[bytes, Choice]:

@@ -70,7 +70,9 @@ def _leave_out_present(repo: Repo, chosen: Selected) -> tuple[int, int]:
     Returns their files and bytes, as their pointers say.
     """
     pairs = list(zip(chosen.versions, chosen.patterns, strict=True))
-    here = [v for v, _ in pairs if not v.scope and is_known_complete(repo.cache_folder, repo.state, v.root_id)]
+    here = [
+        v for v, _ in pairs if not v.scope and is_known_complete(repo.cache_folder, repo.state, v.root_id)
+    ]
     rest = [(v, pattern) for v, pattern in pairs if v not in here]
     chosen.versions = [v for v, _ in rest]
     chosen.patterns = [pattern for _, pattern in rest]

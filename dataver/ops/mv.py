@@ -35,15 +35,14 @@ def mv(repo: Repo, source: PathLike, target: PathLike) -> MoveResult:
         name = known.path.rpartition(b"/")[2]
         new = new + b"/" + name if new else name
     _check(repo, known.path, new, [t.path for t in targets])
+    os.makedirs(os.path.dirname(repo.workspace.absolute(new)), exist_ok=True)
     if known.index_blob:
-        os.makedirs(os.path.dirname(repo.workspace.absolute(new)), exist_ok=True)
         repo.git.move(known.pointer_path, pointer_of(new))
     else:
         repo.disk.rename(
             repo.workspace.absolute(known.pointer_path), repo.workspace.absolute(pointer_of(new))
         )
-    if os.path.lexists(repo.workspace.absolute(known.path)):
-        move_data(repo.workspace, repo.top, known.path, new)
+    move_data(repo.workspace, repo.top, known.path, new)
     changed = {gitfiles.ignore_file_of(known.path), gitfiles.ignore_file_of(new)}
     there = [f for f in sorted(changed) if os.path.exists(repo.workspace.absolute(f))]
     repo.git.stage(there, force=True)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from dataver.errors import (
     DataverError,
     Failure,
-    IntegrityError,
     MissingObjectError,
     NoSuchPathError,
     show_path,
@@ -90,21 +89,42 @@ def _look_at(
     pointer = target.pointer
     if target.path in moves:
         return replace(_status(target, "clean", git="moved"), moved_from=moves[target.path])
-    look = repo.workspace.look(target.path, verify=verify, tracked=Tracked(lambda: repo.trees, pointer.root_id))
-    record = look.record
-    if record is not None and look.is_clean(pointer.root_id) and not record.patterns and not record.missing:
-        lost = missing_entries(repo.cache_folder, lambda: repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
-        if lost:
-            warnings.append(_unsaved_warning(target, lost))
-        return _status(target, "clean")
+    is_whole = False
     try:
+        tracked = Tracked(lambda: repo.trees, pointer.root_id)
+        look = repo.workspace.look(target.path, verify=verify, tracked=tracked)
+        record = look.record
+        is_whole = record is not None and not record.patterns and not record.missing
+        if is_whole and look.is_clean(pointer.root_id):
+            assert look.snapshot is not None
+            _check_named(repo, selection, pointer, look)
+            lost = missing_entries(
+                repo.cache_folder, lambda: repo.cache, repo.state, lambda: repo.trees, pointer.root_id
+            )
+            if lost:
+                warnings.append(_unsaved_warning(target, lost))
+            return _status(target, "clean")
+        is_whole = False
         return _compared(repo, target, pointer, look, selection, failed, progress)
     except MissingObjectError:
+        if is_whole:  # the files are here, but the cache has lost their tree
+            warnings.append(_unsaved_warning(target, pointer.files))
+            return _status(target, "clean")
         # The tree itself was never fetched: nothing can be said of single files, and none is lost.
         return replace(_status(target, "absent"), absent=pointer.files)
-    except (IntegrityError, NoSuchPathError) as error:
+    except DataverError as error:
         failed.append(error.failure(target.path))
         return _status(target, "error")
+
+
+def _check_named(repo: Repo, selection: Selection, pointer: Pointer, look: Look) -> None:
+    """Check that each path named inside the target means something.  Raises: NoSuchPathError."""
+    from dataver.ops.choosing import is_in_tree, is_on_disk  # only where something inside is named
+
+    for pattern in selection.patterns:
+        here = look.snapshot is not None and is_on_disk(look.snapshot, pattern)
+        if not here and not is_in_tree(repo, pointer, pattern):
+            raise NoSuchPathError(look.path + b"/" + pattern)
 
 
 def _unsaved_warning(target: Target, lost: int) -> Failure:
@@ -149,6 +169,7 @@ def _compared(
 ) -> TargetStatus:
     from dataver.ops.comparing import compare_target  # opens trees: a clean status does without
 
+    _check_named(repo, selection, pointer, look)
     code = ALGORITHM_CODES[repo.config.hash_name]
     compared = compare_target(repo, look, pointer, code, progress)
     failed += look.failed

@@ -16,7 +16,7 @@ from dataver.disk.atomic import make_folders, publish_many, replace, temp_name
 from dataver.disk.disk import Disk
 from dataver.errors import CorruptObjectError, DataverError, FormatError, MissingObjectError, local_error
 from dataver.formats.pack import ROW_SIZE, Row, Table
-from dataver.hashing import Buffer, digest
+from dataver.hashing import Buffer, digest, xxh3_64
 from dataver.model.names import (
     BLOB,
     CHUNK,
@@ -98,7 +98,10 @@ class Cache:
             except FileNotFoundError:  # folded meanwhile: what it held is in a pack listed next time
                 continue
             except (FormatError, ValueError):
-                self._set_aside(path)
+                with contextlib.suppress(DataverError):  # a cache that cannot be written: left unread
+                    self._set_aside(path)
+            except OSError as error:
+                raise local_error(error, path) from error
         for gone in known.values():
             gone.reader.close()
         return _Group(packs)
@@ -198,10 +201,16 @@ class Cache:
         pack, row = place
         try:
             data = pack.reader.read(row)
+            # Who decodes structure cannot set it aside: damage on the disk is noticed here.
+            is_sound = name[0] not in STRUCTURE_KINDS or xxh3_64(pack.reader.stored(row)) == row.check
         except FormatError as error:
             self.quarantine(name)
             raise CorruptObjectError(show_name(name), "the cache") from error
-        if name[0] in (BLOB, CHUNK) and digest(name[1], data) != oid_of_name(name)[1:]:
+        except OSError as error:
+            raise local_error(error, pack.path) from error
+        if name[0] in (BLOB, CHUNK):
+            is_sound = digest(name[1], data) == oid_of_name(name)[1:]
+        if not is_sound:
             self.quarantine(name)
             raise CorruptObjectError(show_name(name), "the cache")
         return data
@@ -301,8 +310,6 @@ class Cache:
 
     @staticmethod
     def _is_sound(pack: CachedPack, row: Row) -> bool:
-        from dataver.hashing import xxh3_64
-
         try:
             stored = pack.reader.stored(row)
             if xxh3_64(stored) != row.check:

@@ -48,6 +48,8 @@ class Assembled(NamedTuple):
     path: str
     chunks: int
     """Chunks that came from the remote."""
+    packs: int
+    """Packs that they lay in."""
 
 
 def assemble(ends: Ends, oid: Oid, recipe: Recipe) -> Assembled:
@@ -57,7 +59,7 @@ def assemble(ends: Ends, oid: Oid, recipe: Recipe) -> Assembled:
     """
     path = ends.cache.temp_path()
     try:
-        return Assembled(path, _write(ends, path, oid, recipe))
+        return Assembled(path, *_write(ends, path, oid, recipe))
     except BaseException as error:
         with contextlib.suppress(OSError):
             ends.disk.unlink(path)
@@ -66,15 +68,18 @@ def assemble(ends: Ends, oid: Oid, recipe: Recipe) -> Assembled:
         raise
 
 
-def _write(ends: Ends, path: str, oid: Oid, recipe: Recipe) -> int:
+def _write(ends: Ends, path: str, oid: Oid, recipe: Recipe) -> tuple[int, int]:
     whole = hasher(oid[0])
     received = 0
+    packs: set[bytes] = set()
     fd = ends.disk.create(path, 0o444)
     try:
         runs = _runs(pieces_of(ends, recipe))
         for run in threads_map_ordered(partial(_read, ends), runs, min(ends.jobs, _RUNS_AT_ONCE)):
             for piece, data in run:
-                received += piece.local is None
+                if piece.local is None:
+                    received += 1
+                    packs.add(piece.place.pack_id if piece.place else b"")
                 for _ in range(piece.repeats):
                     ends.disk.write(fd, data)
                     whole.update(data)
@@ -82,7 +87,7 @@ def _write(ends: Ends, path: str, oid: Oid, recipe: Recipe) -> int:
         os.close(fd)
     if whole.digest() != oid[1:]:
         raise CorruptObjectError(show_name(blob_name(oid)), "the remote")
-    return received
+    return received, len(packs)
 
 
 def pieces_of(ends: Ends, recipe: Recipe) -> Iterator[Piece]:

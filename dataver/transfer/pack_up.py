@@ -61,6 +61,8 @@ class PackUp:
         """Of the large blobs that were cut, to be sent after their chunks."""
         self.bad: dict[ObjectName, bool] = {}
         """True for damaged objects, False for missing ones."""
+        self.reused = 0
+        """Bytes of large blobs whose chunks the remote has already."""
 
     def parcels(self, items: Iterable[Item]) -> Iterator[Parcel]:
         """Yield the packs that hold *items*, each when it is full."""
@@ -135,8 +137,10 @@ class PackUp:
             recipe = cut_blob(self._cache, item.oid)
             fresh = {oid for oid, _ in recipe.chunks} - self._chunks
             wanted = {oid_of_name(n) for n in self._lacks([chunk_name(oid) for oid in sorted(fresh)])}
+            sent = 0
             for chunk, data in read_chunks(self._cache, item.oid, recipe, wanted):
                 self._chunks.add(chunk)
+                sent += len(data)
                 yield from self._add(chunk_name(chunk), data)
         except CorruptObjectError:
             self.bad[name] = True
@@ -144,6 +148,7 @@ class PackUp:
             self.bad[name] = False
         else:
             self.recipes[item.oid] = recipe
+            self.reused += recipe.size - sent
 
 
 def recipe_objects(recipes: dict[Oid, Recipe]) -> Iterator[tuple[ObjectName, bytes]]:

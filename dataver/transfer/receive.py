@@ -246,7 +246,7 @@ class _Receiving:
             self._bad[blob_name(oid)] = True
         else:
             self._intake.take_blob(made.path, oid, recipe.size)
-            self._count(0, made.chunks, recipe.size)
+            self._count(made.packs, made.chunks, recipe.size)
 
     # -- what could not be had ----------------------------------------------------------------
 

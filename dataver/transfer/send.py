@@ -7,21 +7,20 @@ then the journal entry.  Whoever finds a root finds everything below it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from dataver.errors import DataverError, Failure
-from dataver.formats.pack import TARGET_SIZE, Table
-from dataver.model.names import ObjectName, StructureId, root_name
+from dataver.formats.pack import TARGET_SIZE
+from dataver.model.names import ObjectName, root_name
 from dataver.model.tree import Root
 from dataver.parallel import threads_map_ordered
 from dataver.progress import SILENT, Progress
 from dataver.store.cache import CachedPack
 from dataver.store.packfile import PackWriter
-from dataver.store.push import Overtaken, Redacted
+from dataver.store.push import Overtaken
 from dataver.store.trees import EMPTY_ROOT_ID
 from dataver.transfer.intake import Intake
 from dataver.transfer.pack_up import (
@@ -34,6 +33,7 @@ from dataver.transfer.pack_up import (
     repacked,
     temp_pack,
 )
+from dataver.transfer.session import Rehearsal, Session
 from dataver.transfer.survey import Survey, root_objects
 from dataver.transfer.wanted import Ends, Version
 
@@ -75,68 +75,6 @@ class Sent:
     seq: int = 0
     failed: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
-
-
-class Session(Protocol):
-    """Where packs go: `store.push.Push`, or `Rehearsal`."""
-
-    @property
-    def resumed_objects(self) -> int: ...
-
-    def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]: ...
-
-    def upload(self, pack_id: StructureId, source: str | bytes) -> None: ...
-
-    def added(self, table: Table, size: int) -> None: ...
-
-    def commit(
-        self,
-        roots: Iterable[bytes],
-        *,
-        overtaken: Callable[[Overtaken], None] | None = None,
-        redacted: Redacted = (),
-    ) -> int: ...
-
-    def __enter__(self) -> Session: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class Rehearsal:
-    """A session that writes nothing: what a dry run pushes to."""
-
-    resumed_objects = 0
-
-    def __init__(self, ends: Ends) -> None:
-        self._ends = ends
-
-    def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
-        return self._ends.remote.missing(names)
-
-    def upload(self, pack_id: StructureId, source: str | bytes) -> None:
-        return None
-
-    def added(self, table: Table, size: int) -> None:
-        return None
-
-    def commit(
-        self,
-        roots: Iterable[bytes],
-        *,
-        overtaken: Callable[[Overtaken], None] | None = None,
-        redacted: Redacted = (),
-    ) -> int:
-        return 0
-
-    def __enter__(self) -> Rehearsal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
 
 def send(
@@ -195,6 +133,7 @@ class _Sending:
                 for parcel in self._send(pack_up.parcels(found.outgoing.items()), bad):
                     task.advance(parcel.table.count, parcel.raw)
             bad.update(pack_up.bad)
+            done.new -= pack_up.reused
             if bad:
                 done.failed += survey.failures(rest, bad)
             self._send_structure(pack_up, found.roots, bad)

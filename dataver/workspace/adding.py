@@ -27,7 +27,7 @@ from dataver.model.diff import Change, with_renames
 from dataver.model.names import Oid, is_below
 from dataver.model.tree import EMPTY_FOLDER, Entry
 from dataver.progress import Progress
-from dataver.store.cache import CacheWriter
+from dataver.store.cache import Cache, CacheWriter
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
 from dataver.store.treewriter import KeyOf, save, update
 from dataver.workspace.catchup import conflict, is_behind, merged, replaces_warning
@@ -107,8 +107,8 @@ def record_target(
             raise conflict(intake.target, [intake.target])
         work.start_anew()
     elif old_root is not None:
-        if old_root != EMPTY_ROOT_ID and workspace.cache.missing(trees.structure(old_root)):
-            raise MissingObjectError(f"a part of the tree of {show_path(intake.target)}")
+        if not _has_structure(workspace.cache, trees, old_root):
+            work.rebuild()
     add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
     with workspace.cache.writer() as writer:
         rows = rows_within(look.snapshot, intake.inner or None)
@@ -131,6 +131,16 @@ def record_target(
             replaces_warning(git, intake.target, pointer_of(intake.target), old_root)
         )
     return addition
+
+
+def _has_structure(cache: Cache, trees: Trees, root_id: bytes) -> bool:
+    """Tell whether a tree's root and all its leaves are in the cache."""
+    if root_id == EMPTY_ROOT_ID:
+        return True
+    try:
+        return not cache.missing(trees.structure(root_id))
+    except MissingObjectError:
+        return False
 
 
 class _Recording:
@@ -157,6 +167,17 @@ class _Recording:
         """Forget the old tree: a file has become a folder, or a folder a file."""
         self._look.record, self._look.columns = None, None
         self._is_replaced = True
+
+    def rebuild(self) -> None:
+        """Make the tree of what is on disk, all of it: the cache has lost (parts of) the old one.
+
+        Raises: MissingObjectError where some of the old tree is not on disk, and so known nowhere.
+        """
+        record = self._look.record
+        is_whole = record is not None and record.root_id == self._old_root
+        if not is_whole or record is None or record.patterns or record.missing or self._intake.inner:
+            raise MissingObjectError(f"a part of the tree of {show_path(self._look.path)}")
+        self.start_anew()
 
     def finish(
         self, writer: CacheWriter, key_of: KeyOf, denier: Denier | None

@@ -26,7 +26,7 @@ from dataver.errors import (
     local_error,
     show_path,
 )
-from dataver.index.columns import NEVER_NS, Folder
+from dataver.index.columns import UNLISTED, Folder
 from dataver.model.diff import Change
 from dataver.model.names import blob_name, folders_of, is_below
 from dataver.model.plan import CheckoutPlan, plan_checkout
@@ -35,7 +35,8 @@ from dataver.parallel import Processes, worker_count
 from dataver.progress import Progress
 from dataver.store.trees import Trees
 from dataver.workspace.compare import Comparer
-from dataver.workspace.placing import Placed, PlacedFolder, Placement, place_batch
+from dataver.workspace.placing import Placed, Placement, place_batch
+from dataver.workspace.ignore import FILE_NAME
 from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.scan import scan
@@ -345,11 +346,11 @@ class Checkout:
                 finally:
                     os.close(fd)
 
-    def _write(self, root: bytes, plan: CheckoutPlan, outcome: Outcome) -> dict[bytes, PlacedFolder]:
+    def _write(self, root: bytes, plan: CheckoutPlan, outcome: Outcome) -> dict[bytes, list[Folder]]:
         single = b"" if self._desired.is_folder else os.path.basename(self._look.path)
         cache = self._workspace.cache
         work = partial(place_batch, root, single, cache, self._workspace.disk, self._links)
-        placed: dict[bytes, PlacedFolder] = {}
+        placed: dict[bytes, list[Folder]] = {}
         total = len(plan.writes) if isinstance(plan.writes, tuple) else self._trees.root(self._desired.root_id).count
         workers = worker_count(self._jobs) if total >= PARALLEL_FROM else 1
         # Read before the workers are forked, so that they share it.
@@ -372,22 +373,16 @@ class Checkout:
         if batch:
             yield batch
 
-    def _take(self, part: Placed, placed: dict[bytes, PlacedFolder], outcome: Outcome) -> None:
+    def _take(self, part: Placed, placed: dict[bytes, list[Folder]], outcome: Outcome) -> None:
         outcome.written += part.files
         outcome.size += part.size
         outcome.failed += [f._replace(path=self._shown(f.path)) for f in part.failed]
         for folder, rows in part.folders.items():
-            known = placed.get(folder)
-            if known is None:
-                placed[folder] = rows
-            else:
-                known.names += rows.names
-                known.cells.extend(rows.cells)
-                known.oids += rows.oids
+            placed.setdefault(folder, []).append(rows)
 
     # -- remembering --------------------------------------------------------------------------
 
-    def _remember(self, placed: dict[bytes, PlacedFolder], plan: CheckoutPlan, outcome: Outcome) -> None:
+    def _remember(self, placed: dict[bytes, list[Folder]], plan: CheckoutPlan, outcome: Outcome) -> None:
         """Save the record, then the index."""
         look, desired = self._look, self._desired
         record = self._record_after(outcome)
@@ -400,6 +395,7 @@ class Checkout:
             return
         if not record.patterns and not record.missing and not self._differing:
             note_complete(self._workspace.cache.folder, self._workspace.state, record.root_id)
+        written = list(placed)
         after = scan(
             self._workspace.absolute(look.path),
             JustWritten(placed, self._snapshot),
@@ -411,10 +407,10 @@ class Checkout:
             return
         before, look.snapshot = look.snapshot, after
         touched = (self._differing - {c.path for c in plan.changes}) | look.refused
-        written = {p: list(range(after.folders[p].count)) for p in placed if p in after.folders}
+        rows = {p: range(after.folders[p].count) for p in written if p in after.folders}
         if before is not None:
             distrust_racy(after, before)
-        self._workspace.save_index(look, record.root_id, frozenset(touched), rows=written)
+        self._workspace.save_index(look, record.root_id, frozenset(touched), rows=rows)
 
     def _record_after(self, outcome: Outcome) -> Record:
         """Return the record to keep; some paths of another version leave the workspace where it was."""
@@ -449,9 +445,15 @@ class JustWritten:
 
     stamp = root_id = b""
 
-    def __init__(self, placed: dict[bytes, PlacedFolder], before: Snapshot | None) -> None:
+    def __init__(self, placed: dict[bytes, list[Folder]], before: Snapshot | None) -> None:
+        """Take *placed* over: rows are given out once, since a million of them weigh much."""
         self._placed = placed
         self._before = before.folders if before is not None else {}
+        self.certain = frozenset(
+            path
+            for path, parts in placed.items()
+            if len(parts) == 1 and parts[0].own != UNLISTED and not _has_rules(parts[0])
+        )
 
     @property
     def folders(self) -> Iterable[bytes]:
@@ -459,21 +461,20 @@ class JustWritten:
 
     def get(self, path: bytes) -> Folder | None:
         """Return the rows known of a folder; a name that stands twice counts as it was written."""
-        before, placed = self._before.get(path), self._placed.get(path)
-        if placed is None:
-            return None if before is None else _relisted(before)
-        names = list(placed.names)
-        stats = placed.cells.tobytes()
-        oids = bytes(placed.oids)
-        if before is not None and before.count:
-            names = before.names + names
-            stats = bytes(before.stats) + stats
-            oids = bytes(before.oids) + oids
-        return Folder(_UNLISTED, b"\0".join(names), stats, oids)
+        if path in self.certain:
+            return self._placed.pop(path)[0]
+        parts = self._placed.pop(path, [])
+        before = self._before.get(path)
+        parts = [p for p in ([before] if before is not None else []) + parts if p.count]
+        if not parts:
+            return None
+        return Folder(
+            UNLISTED,
+            b"\0".join(p.joined for p in parts),
+            b"".join(p.stats for p in parts),
+            b"".join(p.oids for p in parts),
+        )
 
 
-_UNLISTED = (NEVER_NS,) * 4
-
-
-def _relisted(folder: Folder) -> Folder:
-    return Folder(_UNLISTED, folder.joined, folder.stats, folder.oids)
+def _has_rules(folder: Folder) -> bool:
+    return folder.joined.startswith(FILE_NAME) or b"\0" + FILE_NAME in folder.joined

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from dataver.disk.safe_open import kind_of
 from dataver.errors import (
+    DataverError,
+    Failure,
     NoSuchPathError,
     TrackedByGitError,
     UnsafeFileError,
@@ -34,11 +36,15 @@ class Intake(NamedTuple):
     """Paths inside the target to add; empty for all of it."""
 
 
-def plan_intake(paths: Sequence[bytes], targets: Sequence[Target], git: Git) -> list[Intake]:
-    """Return what to add for *paths* (relative to the top), one row per target.
+def plan_intake(
+    paths: Sequence[bytes], targets: Sequence[Target], git: Git, *, untrack: bool
+) -> tuple[list[Intake], list[Failure]]:
+    """Return what to add for *paths* (relative to the top), one row per target, and what cannot be.
 
-    Raises: UnsupportedTargetError, UnsafeFileError, NoSuchPathError, TrackedByGitError.
+    With *untrack* files may be in Git.  Raises, where there is one path only: UnsupportedTargetError,
+    UnsafeFileError, NoSuchPathError, TrackedByGitError.
     """
+    failed: list[Failure] = []
     by_path = {t.path: t for t in targets}
     whole: dict[bytes, Intake] = {}
     inner: dict[bytes, list[bytes]] = {}
@@ -49,11 +55,19 @@ def plan_intake(paths: Sequence[bytes], targets: Sequence[Target], git: Git) -> 
             if owner is not None:
                 inner.setdefault(owner.path, []).append(path[len(owner.path) + 1 :])
                 continue
-        check_target(path, known, targets, git)
+        try:
+            check_target(path, known, targets, git)
+            if not untrack:
+                check_not_in_git(git, path)
+        except DataverError as error:
+            if len(paths) == 1:
+                raise
+            failed.append(error.failure(path))
+            continue
         whole[path] = Intake(path, known, ())
     for target, below in inner.items():
         whole.setdefault(target, Intake(target, by_path[target], tuple(sorted(set(below)))))
-    return [whole[path] for path in sorted(whole)]
+    return [whole[path] for path in sorted(whole)], failed
 
 
 def check_target(path: bytes, known: Target | None, targets: Sequence[Target], git: Git) -> None:

@@ -48,20 +48,26 @@ def follow_moves(workspace: Workspace, git: Git, targets: Sequence[Target]) -> d
 
 
 def move_data(workspace: Workspace, top: str, old: bytes, new: bytes) -> None:
-    """Rename a target's data, record, index and ignore line.  Raises: local errors."""
+    """Rename a target's data, where any is here, and its record, index and ignore line.
+
+    Raises: local errors.
+    """
     disk = workspace.disk
     target = workspace.absolute(new)
     try:
         make_folders(disk, os.fsdecode(os.path.dirname(target)))
         # The new line first: at no moment does Git see the data.
         gitfiles.add_line(top, gitfiles.ignore_file_of(new), gitfiles.ignore_line(new), disk)
-        disk.rename(workspace.absolute(old), target)
+        if os.path.lexists(workspace.absolute(old)):
+            disk.rename(workspace.absolute(old), target)
     except OSError as error:
         raise local_error(error, target, "rename") from error
     record = workspace.records.load(old)
     if record is not None:
         workspace.records.save(new, record)
         workspace.records.drop(old)
+    else:
+        workspace.records.drop(new)
     if os.path.exists(workspace.index_path(old)):
         disk.rename(workspace.index_path(old), workspace.index_path(new))
     gitfiles.remove_line(top, gitfiles.ignore_file_of(old), gitfiles.ignore_line(old), disk)

@@ -32,7 +32,7 @@ from dataver.errors import (
     show_path,
 )
 from dataver.formats.pack import Row
-from dataver.index.columns import OID_SIZE
+from dataver.index.columns import OID_SIZE, UNLISTED, Folder
 from dataver.model.names import ObjectName, Oid, blob_name, fault_of_link
 from dataver.model.tree import EMPTY_FOLDER, EXECUTABLE, SYMLINK, Entry
 from dataver.store.cache import Cache, CachedPack
@@ -50,24 +50,27 @@ class Placement(NamedTuple):
 
 
 @dataclass(slots=True)
-class PlacedFolder:
-    """Rows of files that were put into one folder."""
+class _Rows:
+    """Rows of files that are being put into one folder."""
 
     names: list[bytes] = field(default_factory=list)
     cells: array[int] = field(default_factory=lambda: array("q"))
     oids: bytearray = field(default_factory=bytearray)
+    own: tuple[int, ...] = UNLISTED
 
     def add(self, name: bytes, st: os.stat_result, oid: bytes) -> None:
         self.names.append(name)
-        self.cells.extend(stat_cells(st))
-        self.oids += oid.ljust(OID_SIZE, b"\0")
+        self.cells.extend((st.st_mode, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino))
+        self.oids += oid if len(oid) == OID_SIZE else oid.ljust(OID_SIZE, b"\0")
 
 
 @dataclass(slots=True)
 class Placed:
     """What one batch came to."""
 
-    folders: dict[bytes, PlacedFolder] = field(default_factory=dict)
+    folders: dict[bytes, Folder] = field(default_factory=dict)
+    """Rows of the files that were put into each folder.  `own` is that of a folder that was made
+    here and holds these files alone; of others it is `NEVER_NS`."""
     failed: list[Failure] = field(default_factory=list)
     files: int = 0
     size: int = 0
@@ -111,7 +114,7 @@ class _Writer:
         self._fresh = b""
         """Temp name of the folder while it is filled under it; empty for one that was there."""
         self._parent_fd = -1
-        self._rows = PlacedFolder()
+        self._rows = _Rows()
         self._places: dict[ObjectName, tuple[CachedPack, Row]] = {}
         self.placed = Placed()
 
@@ -167,7 +170,7 @@ class _Writer:
             self._disk.mkdir(self._fresh, dir_fd=self._parent_fd)
             self._fd = open_folder(self._parent_fd, self._fresh)
         self._path = folder
-        self._rows = PlacedFolder()
+        self._rows = _Rows()
 
     def leave(self) -> None:
         """End the folder that is being written to: give it its name if it is new."""
@@ -176,25 +179,32 @@ class _Writer:
         folder = self._path
         name = folder.rpartition(b"/")[2]
         if self._fresh:
+            before = os.fstat(self._fd)
             try:
                 move_over(self._disk, self._fresh, name, dir_fd=self._parent_fd)
             except OSError as error:
                 if error.errno not in _NOT_EMPTY:
                     raise local_error(error, folder, "write") from error
                 self._merge(name)
+            else:
+                after = os.fstat(self._fd)
+                if after.st_mtime_ns == before.st_mtime_ns:
+                    self._rows.own = (after.st_mtime_ns, after.st_ctime_ns, after.st_ino, after.st_dev)
         os.close(self._fd)
         if self._parent_fd >= 0:
             os.close(self._parent_fd)
         self._fd = self._parent_fd = -1
         self._fresh, self._path = b"", None
-        if self._rows.names:
-            self.placed.folders[folder] = self._rows
+        rows = self._rows
+        if rows.names:
+            joined, stats = b"\0".join(rows.names), rows.cells.tobytes()
+            self.placed.folders[folder] = Folder(rows.own, joined, stats, bytes(rows.oids))
 
     def _merge(self, name: bytes) -> None:
         """Move files one by one into a folder that came into being meanwhile."""
         target_fd = open_folder(self._parent_fd, name)
         old = self._rows
-        self._rows = PlacedFolder()
+        self._rows = _Rows()
         try:
             for row, each in enumerate(old.names):
                 try:
@@ -213,7 +223,7 @@ class _Writer:
     def _put(self, entry: Entry, name: bytes, present: Stat | None) -> None:
         assert entry.oid is not None
         temp = name if self._fresh else temp_base()
-        cell = bytes(entry.oid)
+        cell: bytes = entry.oid
         if entry.kind == SYMLINK:
             self._put_link(entry, temp)
         else:
@@ -223,7 +233,11 @@ class _Writer:
                 if link == "symlink":
                     cell = bytes((cell[0] | CACHED_LINK,)) + cell[1:]
             else:
-                self._put_bytes(entry, temp)
+                written = self._put_bytes(entry, temp)
+                if self._fresh:
+                    # Its name is final already: this stat stays true.
+                    self._rows.add(name, written, cell)
+                    return
         if not self._fresh:
             try:
                 self._check_unchanged(entry, name, present)
@@ -276,7 +290,7 @@ class _Writer:
             raise CorruptObjectError(show_path(entry.path), "the cache")
         return placed.link
 
-    def _put_bytes(self, entry: Entry, temp: bytes) -> None:
+    def _put_bytes(self, entry: Entry, temp: bytes) -> os.stat_result:
         assert entry.oid is not None
         name = blob_name(entry.oid)
         data = self._cache.read(name, self._places.get(name))
@@ -285,6 +299,7 @@ class _Writer:
         fd = self._disk.create(temp, 0o777 if entry.kind == EXECUTABLE else 0o666, dir_fd=self._fd)
         try:
             self._disk.write(fd, data)
+            return os.fstat(fd)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._disk.unlink(temp, dir_fd=self._fd)

@@ -73,9 +73,7 @@ def _mark(loose: tuple[int, ...]) -> str:
 def add_unsaved(snapshot: Snapshot, columns: Columns | None, cache: Cache, state: State) -> None:
     """Count rows as fresh whose content is known but not in the cache: `status` hashed them, or the
     cache lost them."""
-    if columns is None:
-        return
-    if columns.root_id and is_known_complete(cache.folder, state, columns.root_id):
+    if columns is not None and columns.root_id and is_known_complete(cache.folder, state, columns.root_id):
         found: dict[bytes, list[int]] = {}
         for path in columns.touched:
             place = snapshot.find(path)

@@ -17,7 +17,7 @@ from dataver.disk.disk import Clock
 from dataver.disk.safe_open import kind_of
 from dataver.errors import HostileInputError, local_error
 from dataver.index.columns import NEVER_NS, NO_OID, OID_SIZE, STAT_SIZE, Folder
-from dataver.model.names import MAX_PATH_SIZE, check_paths, fault_of_component
+from dataver.model.names import MAX_PATH_SIZE, check_paths, fault_of_component, fault_of_path
 from dataver.model.tree import SINGLE_FILE_PATH
 from dataver.workspace.ignore import FILE_NAME, MAX_SIZE, TEMP_PREFIX, Ignore
 from dataver.workspace.snapshot import Snapshot, Stat, Unsafe, is_racy, stat_cells
@@ -39,6 +39,9 @@ class Known(Protocol):
 
     @property
     def folders(self) -> Iterable[bytes]: ...
+
+    certain: frozenset[bytes]
+    """Folders whose files need no look while the folder itself is unchanged: just written."""
 
     def get(self, path: bytes) -> Folder | None: ...
 
@@ -180,7 +183,11 @@ class _Walk:
         own = (st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev)
         known = self._columns.get(path) if self._columns is not None else None
         subfolders = self._children.get(path, [])
-        if known is None or known.own != own or not self._rules_hold():
+        if known is not None and known.own == own and self._columns and path in self._columns.certain:
+            marked = (NEVER_NS, *own[1:]) if is_racy(own[0], own[1], taken_ns) else own
+            self._found.folders[path] = Folder(marked, known.joined, known.stats, known.oids)
+            self._found.subfolders[path] = []
+        elif known is None or known.own != own or not self._rules_hold():
             self._list(fd, path, own, known, taken_ns)
         else:
             self._revisit(fd, path, known, sorted(subfolders, key=_with_slash), taken_ns)
@@ -206,7 +213,8 @@ class _Walk:
         except OSError as error:
             self._found.subfolders[path].remove(name)
             if not isinstance(error, FileNotFoundError):
-                self._found.unsafe.append(Unsafe(below, error.strerror or str(error)))
+                is_denied = isinstance(error, PermissionError)
+                self._found.unsafe.append(Unsafe(below, error.strerror or str(error), is_denied))
             return
         try:
             self.folder(inner, below)
@@ -296,7 +304,7 @@ class _Walk:
         except HostileInputError:
             sound = []
             for name in names:
-                fault = fault_of_component(name)
+                fault = fault_of_path(name) if not path else fault_of_component(name)
                 if fault:
                     self._found.unsafe.append(Unsafe(prefix + name, f"its name holds {fault}"))
                 else:

@@ -10,7 +10,7 @@ import bisect
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dataver.hashing import BLAKE3, DIGEST_SIZES
@@ -33,6 +33,8 @@ class Unsafe(NamedTuple):
 
     path: bytes
     why: str
+    is_denied: bool = False
+    """It could not be looked at: not wrong in itself."""
 
 
 class Snapshot:
@@ -235,7 +237,7 @@ def save_index(
     snapshot: Snapshot,
     root_id: bytes,
     touched: frozenset[bytes],
-    fresh: dict[bytes, list[int]],
+    fresh: Mapping[bytes, Sequence[int]],
     taken_ns: int,
 ) -> None:
     """Write the index of *snapshot*; rows in *fresh* that are racy are looked at again next time."""

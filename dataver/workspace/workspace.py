@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from dataver.disk.atomic import make_folders, temp_name
 from dataver.disk.digest import digest_file
 from dataver.disk.disk import Clock, Disk
 from dataver.disk.safe_open import open_file, open_folder, open_root
-from dataver.errors import DataverError, Failure, UnsafeFileError, local_error
+from dataver.errors import DataverError, Failure, PermissionDeniedError, UnsafeFileError, local_error
 from dataver.hashing import digest
 from dataver.index.columns import Columns, load
 from dataver.index.state import State
@@ -23,7 +23,7 @@ from dataver.model.names import Oid, folders_of, is_below, oid_of_digest
 from dataver.progress import SILENT, Progress
 from dataver.workspace.record import Record, Records, record_name
 from dataver.workspace.scan import scan
-from dataver.workspace.snapshot import Snapshot, save_index
+from dataver.workspace.snapshot import Snapshot, Unsafe, save_index
 
 if TYPE_CHECKING:
     from dataver.store.cache import Cache
@@ -140,10 +140,7 @@ class Workspace:
         look = Look(target, record, columns, snapshot)
         if snapshot is not None:
             look.failed += [
-                UnsafeFileError(self._shown(target, u.path, snapshot), u.why).failure(
-                    self._shown(target, u.path, snapshot)
-                )
-                for u in snapshot.unsafe
+                _refusal(self._shown(target, u.path, snapshot), u) for u in snapshot.unsafe
             ]
         return look
 
@@ -248,14 +245,14 @@ class Workspace:
         root_id: bytes,
         touched: frozenset[bytes],
         *,
-        rows: Mapping[bytes, list[int]] | None = None,
+        rows: Mapping[bytes, Sequence[int]] | None = None,
         taken_ns: int = 0,
     ) -> None:
         """Remember what was seen.  An index that cannot be written is no error: it only saves time."""
         snapshot = look.snapshot
         if snapshot is None:
             return
-        fresh = dict(snapshot.fresh if rows is None else rows)
+        fresh: Mapping[bytes, Sequence[int]] = snapshot.fresh if rows is None else rows
         try:
             if not os.path.isdir(self._index_folder):
                 make_folders(self.disk, self._index_folder)
@@ -289,6 +286,11 @@ class Workspace:
             return
         except OSError as error:
             raise local_error(error, self.index_path(target), "delete") from error
+
+
+def _refusal(path: bytes, unsafe: Unsafe) -> Failure:
+    error = PermissionDeniedError(path) if unsafe.is_denied else UnsafeFileError(path, unsafe.why)
+    return error.failure(path)
 
 
 def rows_within(snapshot: Snapshot, within: Iterable[bytes] | None) -> dict[bytes, list[int]]:
