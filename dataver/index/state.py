@@ -41,6 +41,7 @@ class State:
 
         # It logs with a traceback what it then raises; a state that cannot be kept is no error.
         logging.getLogger("sqlitedict").setLevel(logging.CRITICAL + 1)
+        self._drop_damaged()
         for attempt in range(2):
             try:
                 os.makedirs(os.path.dirname(self._path), exist_ok=True)
@@ -64,6 +65,22 @@ class State:
                     return
                 with contextlib.suppress(OSError):  # damaged: begin anew
                     os.unlink(self._path)
+
+
+    def _drop_damaged(self) -> None:
+        """Remove a file that is no database: sqlitedict would say so from a thread, with a traceback."""
+        if not os.path.exists(self._path):
+            return
+        try:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=0.2)) as connection:
+                if connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+                    return
+        except sqlite3.OperationalError:
+            return  # locked: another process is at it
+        except sqlite3.DatabaseError:
+            pass
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
 
 
 def _quoted(path: str) -> str:

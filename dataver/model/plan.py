@@ -5,7 +5,7 @@ Pure: takes what differs and what is known, gives the steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import NamedTuple
 
 from dataver.model.diff import ADDED, DELETED, Change
@@ -23,7 +23,7 @@ class CheckoutPlan(NamedTuple):
     unsaved: tuple[bytes, ...]
     """Files whose content would be lost: nothing is done unless that is accepted."""
     blocked: tuple[bytes, ...]
-    """Paths of the tree where something of the user's stands in the way."""
+    """Paths of the tree where something of the user's stands in the way; none when forced."""
     changes: tuple[Change, ...]
     """The same as a person reads it, from the workspace to the tree."""
 
@@ -45,7 +45,7 @@ def plan_checkout(
     writes: list[Entry] = []
     deletes: list[Entry] = []
     unsaved: list[bytes] = []
-    kept: set[bytes] = set()
+    kept: dict[bytes, Entry] = {}
     shown: list[Change] = []
     for change in changes:
         old, new = change.old, change.new
@@ -54,7 +54,7 @@ def plan_checkout(
         if change.kind == ADDED:
             assert new is not None
             if not was_placed(new):
-                kept.add(change.path)
+                kept[change.path] = new
                 continue
             if new.oid is not None and not is_saved(new.oid):
                 unsaved.append(change.path)
@@ -66,7 +66,11 @@ def plan_checkout(
             unsaved.append(change.path)
         writes.append(old)
         shown.append(change._replace(kind=ADDED if new is None else change.kind, old=new, new=old))
-    blocked = _blocked(writes, kept)
+    blocked, in_way = _blocked(writes, kept.keys())
+    if force:
+        deletes += [kept[path] for path in sorted(in_way)]
+        shown += [Change(DELETED, path, kept[path], None) for path in sorted(in_way)]
+        blocked = set()
     if blocked:
         writes = [e for e in writes if e.path not in blocked]
     # A folder that is no longer empty goes by itself; one that must go is removed when empty.
@@ -79,13 +83,18 @@ def plan_checkout(
     )
 
 
-def _blocked(writes: list[Entry], kept: set[bytes]) -> set[bytes]:
-    """Return what cannot be written since a file that stays is, or lies in, its place."""
-    blocked = set()
-    folders = {folder for path in kept for folder in folders_of(path)}
+def _blocked(writes: list[Entry], kept: Set[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """Return what cannot be written since a file that stays is, or lies in, its place; and such files."""
+    blocked, in_way = set(), set()
+    below: dict[bytes, set[bytes]] = {}
+    for path in kept:
+        for folder in folders_of(path):
+            below.setdefault(folder, set()).add(path)
     for entry in writes:
-        if entry.path in folders and entry.kind != EMPTY_FOLDER:
+        found = {folder for folder in folders_of(entry.path) if folder in kept}
+        if entry.kind != EMPTY_FOLDER:
+            found |= below.get(entry.path, set())
+        if found:
             blocked.add(entry.path)
-        elif any(folder in kept for folder in folders_of(entry.path)):
-            blocked.add(entry.path)
-    return blocked
+            in_way |= found
+    return blocked, in_way

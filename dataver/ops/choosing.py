@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dataver.errors import DataverError, Failure, FormatError, NoSuchPathError, show_path
 from dataver.formats.pointer import Pointer, target_of
 from dataver.git import Git
+from dataver.model.tree import after_folder
 from dataver.repo import Repo
 from dataver.workspace.paths import PathLike, relative_to_top, select
 from dataver.workspace.pointers import Target, pointers_at
 from dataver.workspace.snapshot import Snapshot
+
+_LOOKED_AT = 20_000
+"""Entries among which a mistyped path is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,20 @@ def check_inside(repo: Repo, choice: Choice) -> None:
     """Check that each path or pattern inside a target is in its tree.  Raises: NoSuchPathError."""
     for pattern in choice.patterns:
         if not is_in_tree(repo, choice.pointer, pattern):
-            raise NoSuchPathError(choice.shown(pattern))
+            raise NoSuchPathError(choice.shown(pattern), _near(repo, choice, pattern))
+
+
+def _near(repo: Repo, choice: Choice, path: bytes) -> list[str]:
+    """Return entries beside *path* that look like it."""
+    import difflib  # only on the way to an error
+
+    folder = path.rpartition(b"/")[0]
+    low, high = (folder + b"/", after_folder(folder)) if folder else (b"", None)
+    cut = len(low)
+    found = islice(repo.trees.entries(choice.pointer.root_id, low, high), _LOOKED_AT)
+    names = dict.fromkeys(low + e.path[cut:].split(b"/")[0] for e in found)
+    shown = [show_path(choice.shown(name)) for name in names]
+    return difflib.get_close_matches(show_path(choice.shown(path)), shown, n=3)
 
 
 def is_in_tree(repo: Repo, pointer: Pointer, pattern: bytes) -> bool:

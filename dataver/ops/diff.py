@@ -15,7 +15,8 @@ from dataver.ops.comparing import compare_target
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.checksums import folder_checksums
-from dataver.workspace.paths import PathLike
+from dataver.workspace.paths import PathLike, select
+from dataver.workspace.pointers import Target
 from dataver.workspace.sparse import Sparse
 from dataver.workspace.workspace import Tracked
 
@@ -43,9 +44,12 @@ def diff(
     after = choose(repo, new, ())
     olds, news = _by_path(before.choices), _by_path(after.choices)
     failed = list({f.path: f for f in (*before.failed, *after.failed)}.values())
-    chosen = _selected(repo, {**olds, **news}, paths)
+    chosen = _selected(repo, {*olds, *news, *(f.path for f in failed)}, paths)
+    failed = [f for f in failed if f.path in chosen]
     found = []
     for path, patterns in chosen.items():
+        if path not in olds and path not in news:
+            continue
         try:
             _check_named(repo, path, patterns, [c for c in (olds.get(path), news.get(path)) if c is not None])
             one = _one(
@@ -86,10 +90,9 @@ def _by_path(choices: Iterable[Choice]) -> dict[bytes, Choice]:
     return {c.path: c for c in choices}
 
 
-def _selected(repo: Repo, known: dict[bytes, Choice], paths: Sequence[PathLike]) -> dict[bytes, tuple[bytes, ...]]:
-    from dataver.workspace.paths import select
-    from dataver.workspace.pointers import Target
-
+def _selected(
+    repo: Repo, known: Iterable[bytes], paths: Sequence[PathLike]
+) -> dict[bytes, tuple[bytes, ...]]:
     targets = [Target(path, path + b".dv", "", "", "", None) for path in sorted(known)]
     return {s.target.path: s.patterns for s in select(targets, paths, repo.cwd, repo.top)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dataver.errors import (
     DataverError,
@@ -14,7 +15,8 @@ from dataver.errors import (
 )
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
-from dataver.model.diff import UNSAFE, Change
+from dataver.model.diff import DELETED, UNSAFE, Change
+from dataver.model.names import blob_name
 from dataver.model.status import StatusResult, TargetStatus
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -24,6 +26,9 @@ from dataver.workspace.pointers import Target
 from dataver.workspace.presence import missing_entries
 from dataver.workspace.record import Record
 from dataver.workspace.workspace import Look, Tracked
+
+if TYPE_CHECKING:
+    from dataver.ops.comparing import Compared
 
 
 def status(
@@ -192,10 +197,17 @@ def _compared(
         changes=tuple(changes),
         at=_other_version(repo, target, record) if record and record.root_id != pointer.root_id else "",
         absent=absent,
-        missing=min(lost, absent) if absent else 0,
+        missing=_nowhere(repo, compared, lost) if lost else 0,
         erased=repo.trees.erased_count(pointer.root_id),
         sparse=tuple(p.decode("utf-8", "backslashreplace") for p in record.patterns) if record else (),
     )
+
+
+def _nowhere(repo: Repo, compared: Compared, lost: int) -> int:
+    """Count entries that are neither in the workspace nor in the cache; *lost* is what the cache lacks."""
+    gone = [c.old.oid for c in compared.changes if c.kind == DELETED and c.old and c.old.oid]
+    deleted = len(repo.cache.missing([blob_name(oid) for oid in gone]))
+    return deleted + min(lost - deleted, compared.absent)
 
 
 def _is_selected(change: Change, selection: Selection) -> bool:

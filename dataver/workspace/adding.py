@@ -38,6 +38,7 @@ from dataver.workspace.presence import add_unsaved, note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.snapshot import entries, linked_rows, oid_of_cell
 from dataver.workspace.sparse import Sparse, exactly
+from dataver.workspace.twins import twin_warnings
 from dataver.workspace.workspace import Look, Tracked, Workspace, rows_within
 
 Denier = Callable[[Oid], str]
@@ -124,6 +125,7 @@ def record_target(
         )
         workspace.note_failures(look, failed)
         addition = work.finish(writer, key_of(tree_key), denier)
+        addition.warnings += twin_warnings(look)
         if not dry_run:
             writer.commit()
     if old_root is not None and work.replaces_other:

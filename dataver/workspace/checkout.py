@@ -35,8 +35,8 @@ from dataver.parallel import Processes, worker_count
 from dataver.progress import Progress
 from dataver.store.trees import Trees
 from dataver.workspace.compare import Comparer
-from dataver.workspace.placing import Placed, Placement, place_batch
 from dataver.workspace.ignore import FILE_NAME
+from dataver.workspace.placing import Placed, Placement, place_batch
 from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.scan import scan
@@ -240,7 +240,7 @@ class Checkout:
         """Do it, and remember it.  Raises: local errors that stop everything, such as a full disk."""
         outcome = Outcome(planned=plan.changes)
         for path in plan.blocked:
-            error = LocalIOError(path, "files that are not tracked are in the way")
+            error = WouldOverwriteError(self._look.path, [path])
             outcome.failed.append(error.failure(self._shown(path)))
         outcome.failed += [f for f in self._look.failed if self._hides(f.path)]
         root = self._root()

@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from dataver.hashing import BLAKE3, DIGEST_SIZES
@@ -88,9 +89,7 @@ class Snapshot:
             return
         names = folder.names
         at = 0
-        for name in subfolders:
-            # In byte order of whole paths a folder's name counts with its slash.
-            mark = name + b"/"
+        for name, mark in self.marked(path):
             while at < len(names) and names[at] < mark:
                 yield prefix + names[at], folder, at
                 at += 1
@@ -107,6 +106,16 @@ class Snapshot:
             return None
         row = bisect.bisect_left(folder.names, name)
         return (folder, row) if row < folder.count and folder.names[row] == name else None
+
+    def marked(self, path: bytes) -> list[tuple[bytes, bytes]]:
+        """Return the folders in a folder with the name that each sorts by among the files, in that order.
+
+        In byte order of whole paths a folder's name counts with its slash, an empty one's without.
+        """
+        prefix = path + b"/" if path else b""
+        names = self.subfolders.get(path, ())
+        marked = [(n, n if self.is_empty_folder(prefix + n) else n + b"/") for n in names]
+        return sorted(marked, key=itemgetter(1))
 
     def is_empty_folder(self, path: bytes) -> bool:
         return bool(path) and not self.folders[path].count and not self.subfolders.get(path)
@@ -183,10 +192,8 @@ def _entries(snapshot: Snapshot, path: bytes, size_of: Callable[[Oid], int]) -> 
     rows = _folder_entries(path, folder, size_of)
     prefix = path + b"/" if path else b""
     pending = next(rows, None)
-    for name in subfolders:
-        # In byte order of whole paths a folder's name counts with its slash.
-        mark = prefix + name + b"/"
-        while pending is not None and pending.path < mark:
+    for name, mark in snapshot.marked(path):
+        while pending is not None and pending.path < prefix + mark:
             yield pending
             pending = next(rows, None)
         yield from _entries(snapshot, prefix + name, size_of)
