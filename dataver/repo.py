@@ -131,7 +131,10 @@ class Repo:
     def cache(self) -> Cache:
         from dataver.store.cache import Cache  # 30 ms that a clean status does not pay
 
-        return Cache(self.cache_folder, self.disk, pack_below=self.config.pack_below)
+        cache = Cache(self.cache_folder, self.disk, pack_below=self.config.pack_below)
+        if os.path.isdir(cache.folder):
+            cache.register(self.clone_id, local.describe_user(self.top))
+        return cache
 
     @cached_property
     def workspace(self) -> Workspace:

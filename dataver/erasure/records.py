@@ -27,7 +27,7 @@ from dataver.formats.erasure import (
     erasure_name,
     signers_hash,
 )
-from dataver.formats.tree import NOTHING_ERASED, Erased
+from dataver.formats.redaction import NOTHING_ERASED, Erased
 
 
 class JournalRecord(Protocol):

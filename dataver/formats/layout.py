@@ -25,7 +25,6 @@ LEASES_PREFIX = "leases/"
 REPOS_PREFIX = "repos/"
 CLIENTS_PREFIX = "clients/"
 MAX_SEQ = 10**16 - 1
-SECRET_SIZE = 32
 MAX_TEXT_SIZE = 4096
 
 ClientId = NewType("ClientId", str)
@@ -52,7 +51,6 @@ _DESCRIPTION = re.compile(
     .replace(r"\{remote_id\}", "([0-9a-f]{32})")
     .replace(r"\{writers\}", "(many|one)")
 )
-_SECRET = re.compile(r'version = 1\nsecret = "([0-9a-f]{64})"\n')
 _VERSION = re.compile(r"^version = ([0-9]{1,9})$", re.MULTILINE)
 
 
@@ -155,20 +153,6 @@ def decode_description(data: bytes) -> Description:
     if match is None:
         raise FormatError("dataver.toml", "not the text of a dataver remote")
     return Description(ClientId(match[1]), match[2] == "one")
-
-
-def encode_secret(secret: bytes) -> bytes:
-    """Return the text of `keys/secret` for 32 bytes."""
-    assert len(secret) == SECRET_SIZE
-    return f'version = {VERSION}\nsecret = "{secret.hex()}"\n'.encode()
-
-
-def decode_secret(data: bytes) -> bytes:
-    """Return the repository secret.  Raises: FormatError, UnsupportedError for a later version."""
-    match = _SECRET.fullmatch(_text_of("keys/secret", data))
-    if match is None:
-        raise FormatError("keys/secret", "not the text of a secret")
-    return bytes.fromhex(match[1])
 
 
 def encode_hint(seq: int) -> bytes:

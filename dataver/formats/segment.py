@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dataver.errors import FormatError, UnsupportedError
@@ -137,6 +137,13 @@ def remapped(rows: Buffer, ordinals: Mapping[int, int]) -> Iterator[bytes]:
         tail = tails.get(_ORDINAL.unpack_from(view, at + _BARE_SIZE)[0])
         if tail is not None:
             yield bytes(view[at : at + _BARE_SIZE]) + tail
+
+
+def names_in_packs(rows: Buffer, ordinals: Container[int]) -> Iterator[tuple[ObjectName, int]]:
+    """Yield name and ordinal of the rows that lie in one of the packs *ordinals*."""
+    for name, _, _, _, _, _, ordinal in _ROW.iter_unpack(rows):
+        if ordinal in ordinals:
+            yield ObjectName(name), ordinal
 
 
 def merged(sources: Sequence[Iterable[bytes]]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ import msgspec
 from dataver.errors import FormatError, HostileInputError, UnsupportedError
 from dataver.hashing import BLAKE3, DIGEST_SIZES, Buffer, derive, deriver, keyed
 from dataver.model.names import check_order, check_paths
-from dataver.model.tree import EMPTY_FOLDER, MAX_LEAF_ENTRIES, SYMLINK, Entry, LeafRef, Root
+from dataver.model.tree import EMPTY_FOLDER, MAX_LEAF_ENTRIES, SYMLINK, Entry
 
 VERSION = 1
 INTACT, REDACTED = 0, 1
@@ -25,11 +25,8 @@ KEY_SIZE = 32
 SALT_SIZE = 16
 COMMITMENT_SIZE = 32
 MAX_LEAF_BYTES = 8 * 1024 * 1024
-MAX_ROOT_BYTES = 64 * 1024 * 1024
 MAX_EXTRA_KEYS = 64
 """Of one entry; each begins with `x-`, its value is text, an integer or a boolean."""
-_ROOT_HEADER = struct.Struct(">6sHI")
-_ROOT_MAGIC = b"dvroot"
 
 # Sizes stand in the types, so that msgspec refuses a hostile leaf before it builds much of it.
 _Salt = Annotated[bytes, msgspec.Meta(min_length=SALT_SIZE, max_length=SALT_SIZE)]
@@ -51,8 +48,6 @@ _decode_redacted = msgspec.msgpack.Decoder(
 ).decode
 _decode_plain_entry = msgspec.msgpack.Decoder(_Plain).decode
 _decode_extended_entry = msgspec.msgpack.Decoder(tuple[bytes, int, bytes | None, int, _Extra]).decode
-_decode_root = msgspec.msgpack.Decoder(tuple[int, list[tuple[_Id, int]]]).decode
-_decode_guide = msgspec.msgpack.Decoder(list[bytes]).decode
 
 # Calling this gives c_i of salt | entry.
 _commit = deriver("dataver v1 entry")
@@ -94,23 +89,6 @@ class Leaf(NamedTuple):
         return sorted([*self.entries, *(s.entry for s in self.substitutes)], key=itemgetter(0))
 
 
-class Erased(NamedTuple):
-    """What the journal's records say is erased, by commitment."""
-
-    entries: frozenset[bytes]
-    substitutes: dict[bytes, bytes]
-    """Commitment of an entry -> commitment of the entry that stands for it."""
-    told: frozenset[bytes] = frozenset()
-    """Commitments that a push says it left out: such a stub is no damage, but no copy that has
-    the entry loses it by this, since journal entries of pushes are not signed."""
-
-    def __bool__(self) -> bool:
-        return bool(self.entries or self.substitutes or self.told)
-
-
-NOTHING_ERASED = Erased(frozenset(), {})
-
-
 def encode_entry(entry: Entry) -> bytes:
     """Return the canonical msgpack of *entry*."""
     return _encode(entry if entry.extra else entry[:4])
@@ -129,10 +107,10 @@ def build_leaf(entries: Sequence[Entry], key_of: Callable[[list[bytes]], bytes])
     encoded = [encode_entry(e) for e in entries]
     key = key_of(encoded)
     leaf_id = _leaf_id([_commit(s + e) for s, e in zip(_salts(key, len(encoded)), encoded, strict=True)])
-    return leaf_id, b"\x94\x01\x00" + _encode(key) + _array_header(len(encoded)) + b"".join(encoded)
+    return leaf_id, b"\x94\x01\x00" + _encode(key) + array_header(len(encoded)) + b"".join(encoded)
 
 
-def _array_header(count: int) -> bytes:
+def array_header(count: int) -> bytes:
     if count < 16:
         return bytes((0x90 | count,))
     return b"\xdc" + struct.pack(">H", count) if count < 65536 else b"\xdd" + struct.pack(">I", count)
@@ -184,7 +162,7 @@ def _intact_leaf(data: Buffer) -> Leaf:
         _, _, key, rows = _decode_extended(data)
         entries = [_entry_of(row) for row in rows]
         encoded = [encode_entry(e) for e in entries]
-    if b"\x94\x01\x00" + _encode(key) + _array_header(len(encoded)) + b"".join(encoded) != data:
+    if b"\x94\x01\x00" + _encode(key) + array_header(len(encoded)) + b"".join(encoded) != data:
         raise ValueError("not the one valid encoding")
     if not entries:
         raise ValueError("a leaf without entries")
@@ -266,118 +244,6 @@ def encode_leaf(leaf: Leaf) -> bytes:
     return _encode((VERSION, REDACTED, rows, subs, leaf.erased))
 
 
-def redact(leaf: Leaf, erased: Erased, known: Sequence[Substitute] = ()) -> Leaf:
-    """Return *leaf* without what *erased* names; the same object when nothing of it is named.
-
-    *known* are substitutes that another copy of the leaf held; they are taken when the records
-    name them.  Redactions commute: the result depends on the set alone.
-
-    Raises: FormatError for a stub or substitute that no record names: that is damage.
-    """
-    for stub in leaf.erased:
-        if not (stub in erased.entries or stub in erased.substitutes or stub in erased.told):
-            raise _unrecorded(leaf, "an entry is missing and no record erased it")
-    standing: dict[bytes, Substitute] = {}
-    for substitute in leaf.substitutes:
-        chain = _replacements(substitute.commitment, erased)
-        own = substitute_commitment(substitute)
-        if substitute.commitment not in erased.entries and own not in chain:
-            raise _unrecorded(leaf, "an entry is replaced and no record says so")
-        if _is_last(own, substitute.commitment, chain, erased):
-            standing[substitute.commitment] = substitute
-    gone = {c for c in leaf.commitments if c in erased.entries or c in erased.substitutes}
-    gone.update(leaf.erased)
-    gone.update(s.commitment for s in leaf.substitutes)
-    if not gone:
-        return leaf
-    for substitute in known:
-        original = substitute.commitment
-        own = substitute_commitment(substitute)
-        if original in gone and _is_last(own, original, _replacements(original, erased), erased):
-            standing[original] = substitute
-    substitutes = tuple(standing[c] for c in sorted(standing))
-    stubs = tuple(sorted(gone - standing.keys()))
-    if not leaf.key and stubs == leaf.erased and substitutes == leaf.substitutes:
-        return leaf
-    kept = [n for n, c in enumerate(leaf.commitments) if c not in gone]
-    return Leaf(
-        leaf.leaf_id,
-        b"",
-        [leaf.entries[n] for n in kept],
-        [leaf.commitments[n] for n in kept],
-        [leaf.salts[n] for n in kept],
-        substitutes,
-        stubs,
-    )
-
-
-def _replacements(commitment: bytes, erased: Erased) -> list[bytes]:
-    """Return what the records put in *commitment*'s place, one after the other: rows may go twice."""
-    chain: list[bytes] = []
-    after = erased.substitutes.get(commitment)
-    while after is not None and after not in chain:
-        chain.append(after)
-        after = erased.substitutes.get(after)
-    return chain
-
-
-def _is_last(own: bytes, original: bytes, chain: Sequence[bytes], erased: Erased) -> bool:
-    """Tell whether the entry *own* is what now stands in the place of *original*."""
-    return bool(chain) and own == chain[-1] and not erased.entries.intersection((original, *chain))
-
-
-def _unrecorded(leaf: Leaf, why: str) -> FormatError:
-    return FormatError(f"leaf {leaf.leaf_id.hex()[:12]}", why)
-
-
 def substitute_commitment(substitute: Substitute) -> bytes:
     """Return c' of the entry that stands for another."""
     return _commit(substitute.salt + encode_entry(substitute.entry))
-
-
-def encode_root(leaves: Sequence[LeafRef], guide: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Return (root id, stored bytes: root and guide)."""
-    canonical = _encode((VERSION, [tuple(leaf) for leaf in leaves]))
-    stored = _ROOT_HEADER.pack(_ROOT_MAGIC, VERSION, len(canonical)) + canonical + _encode(list(guide))
-    return derive("dataver v1 root", canonical), stored
-
-
-def decode_root(data: Buffer, root_id: bytes) -> Root:
-    """Return the root in *data*, verified against its id; a guide of another length is dropped.
-
-    Raises: FormatError, UnsupportedError.
-    """
-    what = f"root {root_id.hex()[:12]}"
-    if len(data) > MAX_ROOT_BYTES or len(data) < _ROOT_HEADER.size:
-        raise FormatError(what, f"{len(data)} bytes long")
-    magic, version, size = _ROOT_HEADER.unpack_from(data)
-    if magic != _ROOT_MAGIC:
-        raise FormatError(what, "wrong magic")
-    if version != VERSION:
-        raise UnsupportedError("root version", version)
-    view = memoryview(data)
-    canonical = bytes(view[_ROOT_HEADER.size : _ROOT_HEADER.size + size])
-    if derive("dataver v1 root", canonical) != root_id:
-        raise FormatError(what, "its leaves give another id")
-    try:
-        inner, rows = _decode_root(canonical)
-    except msgspec.DecodeError as error:
-        raise FormatError(what, str(error)) from error
-    if inner != VERSION or _encode((inner, rows)) != canonical:
-        raise FormatError(what, "not the one valid encoding")
-    if not all(0 < count <= MAX_LEAF_ENTRIES for _, count in rows):
-        raise FormatError(what, "an impossible count of entries")
-    guide = _guide(view[_ROOT_HEADER.size + size :], len(rows))
-    return Root(root_id, tuple(LeafRef(i, n) for i, n in rows), guide)
-
-
-def _guide(data: Buffer, count: int) -> tuple[bytes, ...]:
-    """Return the guide in *data*, or none: it lies outside the hash, so damage costs reads only."""
-    header = _array_header(count)
-    if bytes(data[: len(header)]) != header:
-        return ()
-    try:
-        guide = _decode_guide(data)
-    except msgspec.DecodeError:
-        return ()
-    return () if any(a > b for a, b in zip(guide, guide[1:], strict=False)) else tuple(guide)

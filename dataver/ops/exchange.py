@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dataver.errors import DataverError, Failure, UnsafeError, UsageError, show_path
-from dataver.formats.keys import Secret
 from dataver.formats.pointer import Pointer, decode_pointer, target_of
 from dataver.git import ALL
 from dataver.model.names import is_below
@@ -163,7 +162,7 @@ def meet(repo: Repo, name: str) -> Remote:
     if repo.secret is None:
         found = remote.secret()
         if found is not None:
-            repo.set_secret(Secret(found))
+            repo.set_secret(found)
     return remote
 
 
@@ -175,7 +174,7 @@ def share_secret(repo: Repo, remote: Remote) -> None:
     mine = repo.secret
     if mine is None or repo.config.key_command:
         return
-    if remote.put_secret_if_absent(mine.value) != mine.value:
+    if remote.put_secret_if_absent(mine) != mine:
         raise UnsafeError(
             f"{remote.url} holds the data of another repository: its secret is not this one's",
             hint="dataver remote add NAME URL",

@@ -12,6 +12,7 @@ from dataver.model.diff import ADDED, DELETED, MODIFIED, RENAMED, RETYPED, Chang
 from dataver.model.merge import merge_changes
 from dataver.model.tree import EMPTY_FOLDER
 from dataver.repo import Repo
+from dataver.store.cache_writer import CacheWriter
 from dataver.store.trees import EMPTY_ROOT_ID
 from dataver.store.treewriter import update
 from dataver.workspace.adding import key_of
@@ -109,7 +110,7 @@ def merge(repo: Repo, base_file: str, ours_file: str, theirs_file: str, path: st
         more = f" and {len(result.conflicts) - 5} more" if len(result.conflicts) > 5 else ""
         raise ConflictError(path, f"changed on both sides: {paths}{more}")
     secret = repo.secret
-    with repo.cache.writer() as writer:
+    with CacheWriter(repo.cache) as writer:
         root_id = update(
             trees, ours.root_id, result.changes, writer, key_of(secret.tree_key if secret else None)
         )

@@ -16,7 +16,6 @@ from dataver.errors import (
     UsageError,
 )
 from dataver.formats.config import parse_config, set_key, unset_key
-from dataver.formats.keys import Secret
 from dataver.model.config import RemoteSettings
 from dataver.model.results import RemoteAddResult, RemoteInfo, RemoteListResult
 from dataver.model.settings import REMOTE_FIELDS, check_value, key_of, parse_value
@@ -53,7 +52,7 @@ def remote_add(repo: Repo, name: str, url: str, *, default: bool | None = None) 
     if repo.secret is None:
         known = remote.secret()
         if known is not None:
-            repo.set_secret(Secret(known))
+            repo.set_secret(known)
     elif found.can_write:
         share_secret(repo, remote)
     is_default = bool(default) or not repo.config.remote_names

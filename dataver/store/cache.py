@@ -14,7 +14,14 @@ from collections.abc import Iterable, Sequence
 
 from dataver.disk.atomic import make_folders, publish_many, replace, temp_name
 from dataver.disk.disk import Disk
-from dataver.errors import CorruptObjectError, DataverError, FormatError, MissingObjectError, local_error
+from dataver.errors import (
+    CorruptObjectError,
+    DataverError,
+    FormatError,
+    MissingObjectError,
+    PermissionDeniedError,
+    local_error,
+)
 from dataver.formats.pack import ROW_SIZE, Row, Table
 from dataver.hashing import Buffer, digest, xxh3_64
 from dataver.model.names import (
@@ -35,8 +42,6 @@ from dataver.store.packfile import PackReader, PackWriter, WrittenPack
 
 PACK_BELOW = 64 * 1024
 """Blobs of at least this many bytes lie loose, by default."""
-FOLD_COUNT = 24
-FOLD_BELOW = 4 * 1024 * 1024
 
 
 class CachedPack:
@@ -73,7 +78,7 @@ class Cache:
         self.folder = folder
         self.pack_below = pack_below
         self.loose = Loose(folder)
-        self._disk = disk
+        self.disk = disk
         self._groups: dict[str, _Group] = {}
 
     # -- looking ------------------------------------------------------------------------------
@@ -232,8 +237,8 @@ class Cache:
         """Return a fresh path in the cache's `tmp/`, making the folders where they are missing."""
         folder = f"{self.folder}/tmp"
         if not os.path.isdir(folder):
-            make_folders(self._disk, f"{self.folder}/packs")
-            make_folders(self._disk, folder)
+            make_folders(self.disk, f"{self.folder}/packs")
+            make_folders(self.disk, folder)
         return temp_name(folder)
 
     def publish(self, packs: Sequence[WrittenPack], blobs: Sequence[tuple[str, Oid]] = ()) -> None:
@@ -248,42 +253,10 @@ class Cache:
         for temp, oid in blobs:
             final = self.loose.path(oid)
             if not os.path.isdir(os.path.dirname(final)):
-                make_folders(self._disk, os.path.dirname(final))
+                make_folders(self.disk, os.path.dirname(final))
             pairs.append((temp, final))
         if pairs:
-            publish_many(self._disk, pairs)
-            self.refresh()
-
-    def writer(self) -> CacheWriter:
-        """Return a writer; what it took is visible and durable once it is committed."""
-        return CacheWriter(self, self._disk)
-
-    def fold(self) -> None:
-        """Write many small packs of one group together as one: publish the new, then drop the old."""
-        for letter in ("s", "d"):
-            small = [p for p in self._group(letter).packs if p.size < FOLD_BELOW]
-            if len(small) < FOLD_COUNT:
-                continue
-            writer = PackWriter(self._disk, self.temp_path())
-            taken = []
-            try:
-                for pack in small:
-                    if writer.size > 8 * FOLD_BELOW:
-                        break
-                    for row in sorted(pack.table.rows(), key=lambda r: r.offset):
-                        writer.add_stored(
-                            row.name, row.codec, bytes(pack.reader.stored(row)), row.raw, row.check
-                        )
-                    taken.append(pack)
-                written = writer.close()
-            except (DataverError, OSError):
-                # Folding only saves time: a damaged pack is left for who reads from it.
-                writer.abort()
-                continue
-            self.publish([written])
-            for pack in taken:
-                with contextlib.suppress(OSError):
-                    self._disk.unlink(pack.path)
+            publish_many(self.disk, pairs)
             self.refresh()
 
     # -- damage -------------------------------------------------------------------------------
@@ -297,7 +270,7 @@ class Cache:
         if place is None:
             return
         pack, _ = place
-        writer = PackWriter(self._disk, self.temp_path())
+        writer = PackWriter(self.disk, self.temp_path())
         for row in sorted(pack.table.rows(), key=lambda r: r.offset):
             if row.name != name and self._is_sound(pack, row):
                 writer.add_stored(row.name, row.codec, bytes(pack.reader.stored(row)), row.raw, row.check)
@@ -323,83 +296,24 @@ class Cache:
     def _set_aside(self, path: str) -> None:
         folder = f"{self.folder}/quarantine"
         try:
-            make_folders(self._disk, folder)
-            self._disk.rename(path, f"{folder}/{os.path.basename(path)}-{os.urandom(4).hex()}")
+            make_folders(self.disk, folder)
+            self.disk.rename(path, f"{folder}/{os.path.basename(path)}-{os.urandom(4).hex()}")
         except FileNotFoundError:
             return
         except OSError as error:
             raise local_error(error, path, "move to quarantine") from error
 
     def register(self, user_id: str, text: bytes) -> None:
-        """Say in the cache that a repository uses it; gc asks these before it deletes."""
+        """Say in the cache that a repository uses it; gc asks these before it deletes.
+
+        A cache that may only be read keeps no such note: who reads deletes nothing either.
+        """
         path = f"{self.folder}/users/{user_id}.toml"
-        try:
-            with open(path, "rb") as file:
-                if file.read() == text:
-                    return
-        except FileNotFoundError:
-            make_folders(self._disk, os.path.dirname(path))
-        replace(self._disk, path, text)
-
-
-class CacheWriter:
-    """Collects new objects and puts them into the cache all at once.
-
-    Used as a context manager: leaving it without `commit` drops everything it took.
-    """
-
-    def __init__(self, cache: Cache, disk: Disk) -> None:
-        self._cache, self._disk = cache, disk
-        self._open: dict[str, PackWriter] = {}
-        self._packs: list[WrittenPack] = []
-        self._blobs: list[tuple[str, Oid]] = []
-
-    def __enter__(self) -> CacheWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for writer in self._open.values():
-            writer.abort()
-        for path in [p.path for p in self._packs] + [temp for temp, _ in self._blobs]:
-            with contextlib.suppress(OSError):
-                self._disk.unlink(path)
-        self._open, self._packs, self._blobs = {}, [], []
-
-    def add(self, name: ObjectName, data: Buffer) -> None:
-        """Take an object whose name was computed from *data*."""
-        from dataver.formats.pack import TARGET_SIZE
-
-        letter = "s" if name[0] in STRUCTURE_KINDS else "d"
-        writer = self._open.get(letter)
-        if writer is None:
-            writer = self._open[letter] = PackWriter(self._disk, self._cache.temp_path())
-        writer.add(name, data)
-        if writer.size >= TARGET_SIZE:
-            self._packs.append(self._open.pop(letter).close())
-
-    def take(self, packs: Iterable[WrittenPack], blobs: Iterable[tuple[str, Oid]]) -> None:
-        """Take pack files and loose blobs that were written into the cache's `tmp/`."""
-        self._packs += packs
-        self._blobs += blobs
-
-    @property
-    def pending_size(self) -> int:
-        """Bytes in finished packs that are not yet in the cache."""
-        return sum(p.size for p in self._packs)
-
-    def commit(self) -> None:
-        """Make everything durable and visible: blobs before the structure that names them."""
-        for letter in list(self._open):
-            self._packs.append(self._open.pop(letter).close())
-        structure = [p for p in self._packs if Table(p.table).name(0)[0] in STRUCTURE_KINDS]
-        data = [p for p in self._packs if p not in structure]
-        packs, blobs = self._packs, self._blobs
-        self._packs, self._blobs = [], []
-        try:
-            # One sync covers both; the names of structure come last.
-            self._cache.publish([*data, *structure], blobs)
-        finally:
-            for path in [p.path for p in packs] + [temp for temp, _ in blobs]:
-                with contextlib.suppress(OSError):
-                    self._disk.unlink(path)
-        self._cache.fold()
+        with contextlib.suppress(PermissionDeniedError, PermissionError):
+            try:
+                with open(path, "rb") as file:
+                    if file.read() == text:
+                        return
+            except FileNotFoundError:
+                make_folders(self.disk, os.path.dirname(path))
+            replace(self.disk, path, text)

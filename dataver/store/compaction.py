@@ -7,7 +7,7 @@ times as large: a remote of a million pushes is searched in a few dozen segments
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from dataver.formats import segment
@@ -23,10 +23,11 @@ _MOST_MERGED_ROWS = 1 << 20
 
 
 class Merge(NamedTuple):
-    """Live segments, and the one that holds all that they do."""
+    """Live segments, and the one that takes their place."""
 
     sources: tuple[SegmentRef, ...]
-    result: SegmentRef
+    result: SegmentRef | None
+    """None where nothing of them is left."""
 
 
 def write_segment(
@@ -62,13 +63,11 @@ def plan_merge(live: Iterable[SegmentRef]) -> tuple[SegmentRef, ...]:
 
 def merge(bucket: Bucket, segments: Segments, sources: Sequence[SegmentRef]) -> Merge:
     """Write the segment that holds all that *sources* do."""
-    result = rewrite(bucket, segments, sources, without=frozenset())
-    assert result is not None
-    return Merge(tuple(sources), result)
+    return Merge(tuple(sources), rewrite(bucket, segments, sources, without=frozenset()))
 
 
 def rewrite(
-    bucket: Bucket, segments: Segments, sources: Sequence[SegmentRef], *, without: frozenset[bytes]
+    bucket: Bucket, segments: Segments, sources: Sequence[SegmentRef], *, without: Set[bytes]
 ) -> SegmentRef | None:
     """Write one segment of all that *sources* hold outside the packs *without*; None when that is nothing."""
     loaded = [segments.rows_of(ref) for ref in sources]

@@ -28,6 +28,8 @@ class PackCheck:
     def __init__(self, bucket: Bucket, local: LocalCopies, clock: Clock) -> None:
         self._bucket, self._local, self._clock = bucket, local, clock
         self._asked: dict[StructureId, int] = {}
+        self.noticed: set[StructureId] = set()
+        """Packs that were found lost since `forget`."""
         self._listed: dict[StructureId, int] = {}
         self._listed_s = 0.0
         self._is_listed = False
@@ -35,6 +37,7 @@ class PackCheck:
     def forget(self) -> None:
         """Take nothing for known that is not good for longer than one command."""
         self._asked.clear()
+        self.noticed.clear()
         if self._is_listed and not self._is_good():
             self._is_listed = False
             self._listed = {}
@@ -61,7 +64,9 @@ class PackCheck:
             else:
                 self._asked.pop(pack_id, None)
                 self._listed.pop(pack_id, None)
-        return {pack_id for pack_id in doubtful if self._asked.get(pack_id) != packs[pack_id]}
+        lost = {pack_id for pack_id in doubtful if self._asked.get(pack_id) != packs[pack_id]}
+        self.noticed |= lost
+        return lost
 
     def _doubtful(self, packs: Mapping[StructureId, int]) -> list[StructureId]:
         asked, listed = self._asked.get, self._listed.get

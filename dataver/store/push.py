@@ -25,6 +25,7 @@ from dataver.store.journal import Draft, Journal
 from dataver.store.leases import Lease
 from dataver.store.local import LocalCopies
 from dataver.store.packcheck import PackCheck, missing_of
+from dataver.store.pruning import prune, replaced_packs
 from dataver.store.segments import Segments
 from dataver.store.unfinished import Unfinished
 
@@ -67,6 +68,7 @@ class Push:
         self._fresh_rows = 0
         self._fresh_since = 0.0
         self._merges: list[Merge] = []
+        self._pruned: frozenset[StructureId] = frozenset()
         self._lease = Lease(parts.bucket, parts.clock, writer)
         try:
             if parts.has_one_writer:
@@ -138,7 +140,7 @@ class Push:
         Raises: RemoteStateError, RemoteError, and what *overtaken* raises.
         """
         self._flush()
-        self._merges = self._merged()
+        self._merges = self._without_lost() or self._merged()
         named = tuple(sorted({StructureId(root) for root in roots}))
         left_out = tuple(sorted((leaf, tuple(sorted(set(stubs)))) for leaf, stubs in redacted))
         write_id = os.urandom(16).hex()
@@ -197,10 +199,21 @@ class Push:
         sources = plan_merge(self._parts.segments.live)
         return [merge(self._parts.bucket, self._parts.segments, sources)] if sources else []
 
+    def _without_lost(self) -> list[Merge]:
+        """Leave out packs that were found lost and of which everything has another place by now.
+
+        A pack that is there again, since somebody put it back, stays.
+        """
+        live = self._parts.segments.packs() if self._parts.check.noticed else {}
+        noticed = {pack: live[pack] for pack in self._parts.check.noticed if pack in live}
+        lost = self._parts.check.lost(noticed, len(live)) if noticed else set()
+        self._pruned = replaced_packs(self._parts.segments, lost, self.missing) if lost else frozenset()
+        return prune(self._parts.bucket, self._parts.segments, self._pruned) if self._pruned else []
+
     def _commit_of(
         self, roots: tuple[StructureId, ...], redacted: tuple[tuple[StructureId, tuple[bytes, ...]], ...]
     ) -> Commit:
-        added = {*self._stored, *(done.result for done in self._merges)}
+        added = {*self._stored, *(done.result for done in self._merges if done.result is not None)}
         removed = {ref.segment_id for done in self._merges for ref in done.sources}
         packs = {pack for ref in self._stored for pack in self._own.packs_of(ref)}
         return Commit(
@@ -208,6 +221,7 @@ class Push:
             segments_added=tuple(sorted(added)),
             segments_removed=tuple(sorted(removed)),
             packs_added=tuple(sorted(packs)),
+            packs_removed=tuple(sorted(self._pruned)),
             redacted=redacted,
         )
 
@@ -222,9 +236,13 @@ class Push:
         live = self._parts.journal.state.segments
         self._parts.segments.set_live(live)
         self._since = self._parts.journal.seen.seq
-        # Sources that somebody else has merged meanwhile are gone: our merge would bring them back.
-        self._merges = [done for done in self._merges if live.issuperset(done.sources)]
         removed = frozenset(pack for _, commit in entries if commit for pack in commit.packs_removed)
+        # Sources that somebody else has merged meanwhile are gone: our merge would bring them back.
+        kept = [done for done in self._merges if live.issuperset(done.sources)]
+        if self._pruned and (removed or len(kept) < len(self._merges)):
+            # What made a lost pack dispensable may have been removed: the next push looks again.
+            kept, self._pruned = [], frozenset()
+        self._merges = kept
         has_records = any(entry.kind != COMMIT for entry, _ in entries)
         if not removed and not has_records:
             return

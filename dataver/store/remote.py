@@ -18,7 +18,8 @@ from dataver.errors import (
     RemoteError,
     RemoteStateError,
 )
-from dataver.formats import layout
+from dataver.formats import keys, layout
+from dataver.formats.keys import Secret
 from dataver.formats.layout import Description
 from dataver.formats.segment import Place, SegmentRef
 from dataver.formats.state import NamedRoot, Seen
@@ -247,19 +248,23 @@ class Remote:
         )
         return Push(parts, writer, repo_id)
 
-    def secret(self) -> bytes | None:
-        """Return the repository secret that lies here, None where there is none."""
+    def secret(self) -> Secret | None:
+        """Return the repository secret that lies here, None where there is none.
+
+        Raises: FormatError, UnsupportedError, RemoteError.
+        """
         try:
-            return layout.decode_secret(self.bucket.get(layout.SECRET_KEY, 0, layout.MAX_TEXT_SIZE + 1))
+            data = self.bucket.get(layout.SECRET_KEY, 0, keys.MAX_SIZE + 1)
         except KeyMissingError:
             return None
+        return keys.decode_secret(data, layout.SECRET_KEY)
 
-    def put_secret_if_absent(self, secret: bytes) -> bytes:
+    def put_secret_if_absent(self, secret: Secret) -> Secret:
         """Store the repository secret where there is none; return the one that lies here now.
 
         The caller refuses when it is another one.  Raises: FormatError, RemoteError.
         """
-        self.bucket.put_new(layout.SECRET_KEY, layout.encode_secret(secret))
+        self.bucket.put_new(layout.SECRET_KEY, keys.encode_secret(secret))
         found = self.secret()
         if found is None:
             raise RemoteStateError(self.url, "its secret vanished")

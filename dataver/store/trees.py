@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Protocol
 
-from dataver.formats.tree import NOTHING_ERASED, Erased, Leaf, decode_leaf, decode_root, encode_root, redact
+from dataver.formats.redaction import NOTHING_ERASED, Erased, redact
+from dataver.formats.root import decode_root, encode_root
+from dataver.formats.tree import Leaf, decode_leaf
 from dataver.hashing import Buffer
 from dataver.model.diff import Change, compare
 from dataver.model.names import TREE_START, ObjectName, blob_name, check_border, leaf_name, root_name

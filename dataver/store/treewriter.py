@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from dataver.formats.tree import build_leaf, check_entries, encode_root
+from dataver.formats.root import encode_root
+from dataver.formats.tree import build_leaf, check_entries
 from dataver.hashing import Buffer
 from dataver.model.names import ObjectName, leaf_name, root_name
 from dataver.model.tree import Entry, LeafRef, cut, is_boundary, separator

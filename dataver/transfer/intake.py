@@ -14,6 +14,7 @@ from dataver.formats.pack import TARGET_SIZE
 from dataver.hashing import Buffer, xxh3_64
 from dataver.model.names import STRUCTURE_KINDS, ObjectName, Oid
 from dataver.store.cache import Cache
+from dataver.store.cache_writer import CacheWriter
 from dataver.store.packfile import PackWriter, WrittenPack
 
 BATCH_SIZE = 128 * 1024 * 1024
@@ -85,7 +86,7 @@ class Intake:
         packs, blobs = self._packs, self._blobs
         self._packs, self._blobs, self._waiting = [], [], 0
         if packs or blobs:
-            with self._cache.writer() as writer_of_cache:
+            with CacheWriter(self._cache) as writer_of_cache:
                 writer_of_cache.take(packs, blobs)
                 writer_of_cache.commit()
 

@@ -10,7 +10,9 @@ import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dataver.errors import CorruptObjectError, DataverError, FormatError, MissingObjectError
-from dataver.formats.tree import Leaf, decode_leaf, decode_root, encode_leaf, redact
+from dataver.formats.redaction import redact
+from dataver.formats.root import decode_root
+from dataver.formats.tree import Leaf, decode_leaf, encode_leaf
 from dataver.hashing import Buffer
 from dataver.model.names import ROOT, ObjectName, leaf_name, show_name
 from dataver.model.tree import Entry, LeafRef, Root

@@ -18,7 +18,9 @@ from dataver.errors import (
     show_path,
 )
 from dataver.formats.recipe import CHUNK_ABOVE, decode_recipe
-from dataver.formats.tree import Erased, Leaf, encode_leaf, encode_root, redact
+from dataver.formats.redaction import Erased, redact
+from dataver.formats.root import encode_root
+from dataver.formats.tree import Leaf, encode_leaf
 from dataver.hashing import Buffer
 from dataver.model.names import (
     BLOB,

@@ -6,7 +6,8 @@ from dataver.errors import DataverError
 from dataver.formats import codec
 from dataver.formats.pack import Table
 from dataver.formats.recipe import decode_recipe
-from dataver.formats.tree import decode_leaf, decode_root
+from dataver.formats.root import decode_root
+from dataver.formats.tree import decode_leaf
 from dataver.hashing import BLAKE3, DIGEST_SIZES, Buffer, blake3_of, digest
 from dataver.model.names import BLOB, CHUNK, LEAF, ROOT, ObjectName
 

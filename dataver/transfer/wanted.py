@@ -12,7 +12,7 @@ from typing import Protocol
 
 from dataver.disk.disk import Disk
 from dataver.errors import CorruptObjectError, Failure, MissingObjectError, show_path
-from dataver.formats.tree import NOTHING_ERASED, Erased
+from dataver.formats.redaction import NOTHING_ERASED, Erased
 from dataver.model.names import Oid
 from dataver.store.cache import Cache
 from dataver.store.remote import Remote

@@ -27,7 +27,8 @@ from dataver.model.diff import Change, with_renames
 from dataver.model.names import Oid, is_below
 from dataver.model.tree import EMPTY_FOLDER, Entry
 from dataver.progress import Progress
-from dataver.store.cache import Cache, CacheWriter
+from dataver.store.cache import Cache
+from dataver.store.cache_writer import CacheWriter
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
 from dataver.store.treewriter import KeyOf, save, update
 from dataver.workspace.catchup import conflict, is_behind, merged, replaces_warning
@@ -111,7 +112,7 @@ def record_target(
         if not _has_structure(workspace.cache, trees, old_root):
             work.rebuild()
     add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
-    with workspace.cache.writer() as writer:
+    with CacheWriter(workspace.cache) as writer:
         rows = rows_within(look.snapshot, intake.inner or None)
         failed = hash_into(
             look.snapshot,

@@ -406,7 +406,10 @@ class Checkout:
         if after is None:
             return
         before, look.snapshot = look.snapshot, after
-        touched = (self._differing - {c.path for c in plan.changes}) | look.refused
+        touched = self._differing - {c.path for c in plan.changes if not _is_of_folder(c)}
+        touched |= look.refused
+        # Whether a folder is empty now hangs on files that stayed: it is looked at once more.
+        touched |= after.empty_folders() - (before.empty_folders() if before is not None else set())
         rows = {p: range(after.folders[p].count) for p in written if p in after.folders}
         if before is not None:
             distrust_racy(after, before)
@@ -434,6 +437,10 @@ class Checkout:
         found = self._entries_in(record.root_id, sparse.ranges())
         here = sum(1 for e in found if sparse.matches(e.path) and e.path not in record.missing)
         return self._trees.root(record.root_id).count - here
+
+
+def _is_of_folder(change: Change) -> bool:
+    return any(e is not None and e.kind == EMPTY_FOLDER for e in (change.old, change.new))
 
 
 class JustWritten:

@@ -21,7 +21,8 @@ from dataver.index.columns import OID_SIZE, STAT_FIELDS
 from dataver.model.names import Oid, blob_name, oid_of_digest
 from dataver.parallel import Processes, worker_count
 from dataver.progress import Progress
-from dataver.store.cache import Cache, CacheWriter
+from dataver.store.cache import Cache
+from dataver.store.cache_writer import CacheWriter
 from dataver.store.packfile import WrittenPack
 from dataver.workspace.reading import Reader
 from dataver.workspace.snapshot import Snapshot

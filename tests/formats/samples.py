@@ -9,16 +9,15 @@ from dataver.formats.erasure import Record, encode_record, encode_signed
 from dataver.formats.keys import Secret, encode_secret
 from dataver.formats.pointer import Pointer, encode_pointer
 from dataver.formats.recipe import Recipe, encode_recipe
+from dataver.formats.redaction import Erased, redact
+from dataver.formats.root import encode_root
 from dataver.formats.tree import (
-    Erased,
     Leaf,
     Substitute,
     build_leaf,
     decode_leaf,
     encode_leaf,
-    encode_root,
     leaf_key,
-    redact,
     substitute_commitment,
 )
 from dataver.hashing import BLAKE3, MD5, XXH128, digest, xxh3_64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dataver.errors import HostileInputError
-from dataver.formats.tree import encode_root
+from dataver.formats.root import encode_root
 from dataver.hashing import Buffer
 from dataver.model.names import ObjectName, leaf_name, root_name
 from dataver.model.tree import SYMLINK, Entry, LeafRef

@@ -17,7 +17,8 @@ from dataver.formats.erasure import decode_signed
 from dataver.formats.keys import decode_secret
 from dataver.formats.pointer import decode_pointer
 from dataver.formats.recipe import decode_recipe
-from dataver.formats.tree import MAX_LEAF_BYTES, decode_leaf, decode_root
+from dataver.formats.root import decode_root
+from dataver.formats.tree import MAX_LEAF_BYTES, decode_leaf
 from dataver.hashing import derive
 from tests.formats import samples
 

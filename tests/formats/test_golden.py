@@ -13,7 +13,8 @@ from dataver.formats.erasure import decode_signed
 from dataver.formats.keys import decode_secret
 from dataver.formats.pointer import decode_pointer
 from dataver.formats.recipe import cut_chunks, decode_recipe
-from dataver.formats.tree import decode_leaf, decode_root
+from dataver.formats.root import decode_root
+from dataver.formats.tree import decode_leaf
 from tests.formats import samples
 from tests.formats.stream import stream
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from dataver.errors import FormatError, UnsupportedError
 from dataver.formats.keys import Secret, decode_secret, encode_secret
-from dataver.formats.layout import encode_secret as encode_for_remote
 from tests.formats.samples import SECRET
 
 GOOD = encode_secret(SECRET)
@@ -21,10 +20,6 @@ def test_a_secret_comes_back_as_it_was(value: bytes) -> None:
 
 def test_a_secret_is_toml() -> None:
     assert tomllib.loads(GOOD.decode()) == {"version": 1, "secret": SECRET.value.hex()}
-
-
-def test_a_remote_keeps_the_secret_in_the_same_bytes() -> None:
-    assert encode_for_remote(SECRET.value) == GOOD
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,15 @@ from hypothesis import strategies as st
 
 from dataver.errors import DataverError, FormatError, HostileInputError, UnsupportedError
 from dataver.formats.keys import Secret
+from dataver.formats.redaction import NOTHING_ERASED, Erased, redact
+from dataver.formats.root import decode_root, encode_root
 from dataver.formats.tree import (
-    NOTHING_ERASED,
-    Erased,
     Leaf,
     Substitute,
     build_leaf,
     check_entries,
     decode_leaf,
-    decode_root,
     encode_leaf,
-    encode_root,
-    redact,
     substitute_commitment,
 )
 from dataver.hashing import BLAKE3

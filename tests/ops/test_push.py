@@ -47,6 +47,24 @@ def test_a_second_push_costs_few_requests_and_no_entry(project: Path) -> None:
     assert done.requests <= 6
 
 
+def test_after_lost_packs_were_sent_again_nothing_new_is_cheap(project: Path) -> None:
+    with Repo.open(str(project)) as repo:
+        push(repo)
+    for pack in packs(project.parent / "store"):
+        pack.unlink()
+    with Repo.open(str(project)) as repo:
+        again = push(repo)
+
+    with Repo.open(str(project)) as repo:
+        done = push(repo)
+
+    assert again.objects == 6
+    assert (done.objects, done.sent, done.seq) == (0, 0, 0)
+    assert done.requests <= 6
+    with Repo.open(str(clone(project, "other"))) as repo:
+        assert fetch(repo).failed == ()
+
+
 def test_a_changed_file_sends_one_blob_one_leaf_and_one_root(project: Path) -> None:
     with Repo.open(str(project)) as repo:
         push(repo)

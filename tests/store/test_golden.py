@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataver.formats import journal, layout, segment, state
+from dataver.formats import journal, keys, layout, segment, state
 from dataver.formats.commit import decode_commit
+from dataver.formats.keys import Secret
 from dataver.formats.layout import Description
 from dataver.formats.state import Seen
 from tests.store import samples
@@ -22,7 +23,7 @@ def written() -> dict[str, bytes]:
         "state.json": state.encode_state(samples.state()),
         "dataver.toml": layout.encode_description(Description(samples.REMOTE_ID, False)),
         "dataver-one-writer.toml": layout.encode_description(Description(samples.REMOTE_ID, True)),
-        "secret": layout.encode_secret(bytes(range(32))),
+        "secret": keys.encode_secret(Secret(bytes(range(32)))),
         "seen.toml": state.encode_seen(samples.REMOTE_ID, Seen(128, samples.id_of(128))),
     }
 
@@ -61,7 +62,8 @@ def test_the_golden_state_is_read() -> None:
 
 def test_the_golden_texts_are_read() -> None:
     assert layout.decode_description((GOLDEN / "dataver.toml").read_bytes()) == (samples.REMOTE_ID, False)
-    assert layout.decode_secret((GOLDEN / "secret").read_bytes()) == bytes(range(32))
+    secret = keys.decode_secret((GOLDEN / "secret").read_bytes(), layout.SECRET_KEY)
+    assert secret == Secret(bytes(range(32)))
     seen = state.decode_seen((GOLDEN / "seen.toml").read_bytes(), samples.REMOTE_ID)
     assert seen == (128, samples.id_of(128))
 

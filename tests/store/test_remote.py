@@ -16,6 +16,7 @@ from dataver.errors import (
     UnsupportedError,
 )
 from dataver.formats import layout
+from dataver.formats.keys import Secret
 from dataver.model.names import StructureId, root_name
 from dataver.store.bucket import Bucket
 from dataver.store.folder import FolderBucket
@@ -301,10 +302,12 @@ def test_a_whole_pack_of_another_size_is_refused(faulty: Faulty) -> None:
 def test_the_first_secret_stays(bucket: Bucket) -> None:
     remote = made(bucket)
 
+    first, second = Secret(b"a" * 32), Secret(b"b" * 32)
+
     assert remote.secret() is None
-    assert remote.put_secret_if_absent(b"a" * 32) == b"a" * 32
-    assert remote.put_secret_if_absent(b"b" * 32) == b"a" * 32
-    assert remote.secret() == b"a" * 32
+    assert remote.put_secret_if_absent(first) == first
+    assert remote.put_secret_if_absent(second) == first
+    assert remote.secret() == first
 
 
 def test_a_clone_registers_itself_and_a_reader_no_repository(faulty: Faulty) -> None:

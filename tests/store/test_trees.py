@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataver.errors import MissingObjectError
-from dataver.formats.tree import Erased, encode_leaf, encode_root, leaf_key, redact
+from dataver.formats.redaction import Erased, redact
+from dataver.formats.root import encode_root
+from dataver.formats.tree import encode_leaf, leaf_key
 from dataver.hashing import Buffer
 from dataver.model.names import ObjectName, Oid, leaf_name, root_name
 from dataver.model.tree import FILE, Entry

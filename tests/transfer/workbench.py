@@ -15,6 +15,7 @@ from dataver.model.tree import FILE, Entry
 from dataver.progress import SILENT
 from dataver.store.bucket import Bucket
 from dataver.store.cache import Cache
+from dataver.store.cache_writer import CacheWriter
 from dataver.store.memory import MemoryBucket
 from dataver.store.remote import Remote
 from dataver.store.treewriter import save
@@ -47,7 +48,7 @@ class Clone:
     def commit(self, files: Mapping[bytes, bytes]) -> Version:
         """Put *files* into the cache, as `add` does, and return the version that they make."""
         entries = []
-        with self.cache.writer() as writer:
+        with CacheWriter(self.cache) as writer:
             blobs = []
             for path in sorted(files):
                 data = files[path]
