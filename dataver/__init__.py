@@ -100,7 +100,6 @@ if TYPE_CHECKING:
     from dataver.ops.fetch import fetch
     from dataver.ops.gitdrivers import diff_text as git_diff
     from dataver.ops.gitdrivers import merge as git_merge
-    from dataver.ops.gitdrivers import summary_text as git_textconv
     from dataver.ops.init import init
     from dataver.ops.ls import ls
     from dataver.ops.mv import mv
@@ -115,6 +114,7 @@ if TYPE_CHECKING:
         remote_set,
     )
     from dataver.ops.status import status
+    from dataver.ops.textconv import summary_text as git_textconv
     from dataver.ops.untrack import untrack
     from dataver.progress import SILENT, Progress, Task
     from dataver.repo import Repo
@@ -163,7 +163,8 @@ _NAMES: dict[str, str] = {
     "dataver.ops.pull": "pull",
     "dataver.ops.remotes": "remote_add remote_list remote_remove remote_rename remote_set remote_default",
     "dataver.ops.configure": "config_list config_get config_set config_unset",
-    "dataver.ops.gitdrivers": "git_diff=diff_text git_textconv=summary_text git_merge=merge",
+    "dataver.ops.gitdrivers": "git_diff=diff_text git_merge=merge",
+    "dataver.ops.textconv": "git_textconv=summary_text",
     "dataver.model.results": (
         "InitResult AddResult AddedTarget DiffResult TargetDiff "
         "CheckoutResult CheckedOutTarget UntrackResult ListResult ListedEntry MoveResult PushResult "

@@ -7,7 +7,6 @@ context per kind, so that no file's bytes can pass for a piece of structure.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -53,7 +52,7 @@ def hasher(algorithm: int) -> Hasher:
         return blake3()
     if algorithm == XXH128:
         return xxhash.xxh3_128()
-    return hashlib.md5(usedforsecurity=False)
+    return _md5()
 
 
 def digest(algorithm: int, data: Buffer) -> bytes:
@@ -64,7 +63,7 @@ def digest(algorithm: int, data: Buffer) -> bytes:
         return blake3(data).digest()
     if algorithm == XXH128:
         return xxhash.xxh3_128_digest(data)
-    return hashlib.md5(data, usedforsecurity=False).digest()
+    return _md5(data).digest()
 
 
 def blake3_of(data: Buffer) -> bytes:
@@ -98,3 +97,22 @@ def keyed(key: bytes, data: Buffer, size: int = 32) -> bytes:
 def xxh3_64(data: Buffer) -> int:
     """Return the 64-bit xxHash3 of *data*: a checksum against accidents, never an identity."""
     return xxhash.xxh3_64_intdigest(data)
+
+
+def git_digest(data: Buffer, *, is_sha256: bool) -> str:
+    """Return the hex digest that Git names *data* by: SHA-1, or SHA-256 in newer repositories."""
+    if is_sha256:
+        import hashlib  # loads OpenSSL: 4 ms that every start would pay
+
+        return hashlib.sha256(data, usedforsecurity=False).hexdigest()
+    try:
+        from _sha1 import sha1  # type: ignore[import-not-found]  # CPython's own, without OpenSSL
+    except ImportError:
+        from hashlib import sha1
+    return str(sha1(data).hexdigest())
+
+
+def _md5(data: Buffer = b"") -> Hasher:
+    import hashlib  # loads OpenSSL: 4 ms that every start would pay
+
+    return hashlib.md5(data, usedforsecurity=False)

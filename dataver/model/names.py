@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import bisect
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NewType
 
@@ -139,6 +138,8 @@ def show_name(name: ObjectName) -> str:
 
 def _folded(component: bytes) -> str:
     """Return *component* as a folding file system would see it: NFC, caseless, no ignorables."""
+    import unicodedata  # 2 ms that names without oddities do not pay
+
     text = component.decode("utf-8", "surrogateescape")
     text = "".join(c for c in text if unicodedata.category(c) != "Cf" and not _is_variation(c))
     text = unicodedata.normalize("NFC", text).casefold()
@@ -295,6 +296,8 @@ def fold_twins(paths: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
 
     Of two folders that such a system would join, the folders are the pair.
     """
+    import unicodedata  # 2 ms that names without oddities do not pay
+
     seen: dict[str, bytes] = {}
     twins: dict[tuple[bytes, bytes], None] = {}
     last_folder = b""

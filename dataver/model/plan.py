@@ -5,7 +5,7 @@ Pure: takes what differs and what is known, gives the steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from dataver.model.diff import ADDED, DELETED, Change
@@ -66,7 +66,7 @@ def plan_checkout(
             unsaved.append(change.path)
         writes.append(old)
         shown.append(change._replace(kind=ADDED if new is None else change.kind, old=new, new=old))
-    blocked, in_way = _blocked(writes, kept.keys())
+    blocked, in_way = _blocked(writes, kept)
     if force:
         deletes += [kept[path] for path in sorted(in_way)]
         shown += [Change(DELETED, path, kept[path], None) for path in sorted(in_way)]
@@ -83,15 +83,18 @@ def plan_checkout(
     )
 
 
-def _blocked(writes: list[Entry], kept: Set[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """Return what cannot be written since a file that stays is, or lies in, its place; and such files."""
+def _blocked(writes: list[Entry], kept: Mapping[bytes, Entry]) -> tuple[set[bytes], set[bytes]]:
+    """Return what cannot be written since a file that stays is, or lies in, its place; and such files.
+
+    An empty folder is in nobody's way: what belongs below it is written into it.
+    """
     blocked, in_way = set(), set()
     below: dict[bytes, set[bytes]] = {}
     for path in kept:
         for folder in folders_of(path):
             below.setdefault(folder, set()).add(path)
     for entry in writes:
-        found = {folder for folder in folders_of(entry.path) if folder in kept}
+        found = {folder for folder in folders_of(entry.path) if folder in kept and kept[folder].kind != EMPTY_FOLDER}
         if entry.kind != EMPTY_FOLDER:
             found |= below.get(entry.path, set())
         if found:

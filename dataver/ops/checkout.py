@@ -18,7 +18,8 @@ from dataver.ops.choosing import Choice, check_inside, choose, erased_warnings, 
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.trees import EMPTY_ROOT_ID
-from dataver.workspace.checkout import Checkout, Desired, Outcome
+from dataver.workspace.checkout import Checkout
+from dataver.workspace.clearing import Desired, Outcome
 from dataver.workspace.export import export
 from dataver.workspace.moves import follow_moves
 from dataver.workspace.paths import PathLike
@@ -140,6 +141,10 @@ def _bring(
         )  # fmt: skip
 
     look = looked()
+    root_id = choice.pointer.root_id
+    as_it_is = Record(root_id, (), frozenset(), beside if beside != root_id else b"")
+    if look.record == as_it_is and look.is_clean(root_id) and not (relink or repo.trees.erased):
+        return Outcome(kept=repo.trees.root(root_id).count)
     is_folder = choice.pointer.is_folder
     if look.snapshot is not None and look.snapshot.is_single == is_folder:
         # A file where the version has a folder, or the other way round.

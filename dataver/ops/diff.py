@@ -47,8 +47,10 @@ def diff(
     chosen = _selected(repo, {*olds, *news, *(f.path for f in failed)}, paths)
     failed = [f for f in failed if f.path in chosen]
     found = []
+    # Of a pointer that cannot be read nothing is told: not that all of it was deleted.
+    broken = {f.path for f in failed if f.code != "no-such-path"}
     for path, patterns in chosen.items():
-        if path not in olds and path not in news:
+        if path in broken or (path not in olds and path not in news):
             continue
         try:
             _check_named(repo, path, patterns, [c for c in (olds.get(path), news.get(path)) if c is not None])

@@ -201,4 +201,3 @@ def explained(repo: Repo, chosen: Selected, failed: Iterable[Failure]) -> list[F
             failure = failure._replace(hint=hints[target] or failure.hint)
         explained.append(failure)
     return explained
-

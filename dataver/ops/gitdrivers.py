@@ -74,18 +74,6 @@ def _pointer(file: str) -> Pointer | None:
         return None
 
 
-def summary_text(data: bytes) -> str:
-    """Return what `git diff` compares of one side where only that side can be had (textconv)."""
-    try:
-        pointer = decode_pointer(data, "pointer")
-    except DataverError as error:
-        return f"{error.message}\n"
-    kind = "folder" if pointer.is_folder else "file"
-    lines = [f"{kind}: {pointer.files} files, {pointer.size_text}", f"tree: {pointer.root_id.hex()[:16]}"]
-    lines += [f"{key}: {value}" for key, value in sorted(pointer.note.items())]
-    return "\n".join(lines) + "\n"
-
-
 def merge(repo: Repo, base_file: str, ours_file: str, theirs_file: str, path: str) -> int:
     """Merge three versions of the pointer *path* by entry and write the result to *ours_file*.
 

@@ -40,6 +40,7 @@ def init(start: str = ".") -> InitResult:
     # the same folder another id.
     if is_new and local.load_secret(common_folder) is None:
         local.save_secret(common_folder, local.new_secret(), disk)
+    local.clone_id(common_folder, disk)
     gitfiles.add_line(place.top, b".gitattributes", gitfiles.ATTRIBUTES_LINE, disk)
     gitfiles.ensure_drivers(git)
     git.stage([os.fsencode(CONFIG_FILE), b".gitattributes"], force=True)

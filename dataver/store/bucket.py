@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from dataver.errors import DataverError, RemoteError, UnsafeError, show_path
+from dataver.hashing import Buffer
 
 Request = tuple[str, int, int | None]
 """(key, first byte, how many bytes; None for all that follow)."""
@@ -59,6 +60,8 @@ class Bucket(Protocol):
     """For how long a listing may be relied on before it is asked for again; 0: for one command."""
     has_create_if_absent: bool
     """Whether `put_new` has one winner of any number of writers; where not, one writer at a time."""
+    packs_at_once: int
+    """Packs worth sending or reading at the same time; each takes 32 MiB of memory."""
     requests: int
     """Requests so far; a listing counts once per page."""
     sent: int
@@ -75,8 +78,8 @@ class Bucket(Protocol):
     def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | KeyMissingError]:
         """Return what `get` gives for each request, a missing key as a value; *jobs* at a time."""
 
-    def put(self, key: str, data: bytes) -> None:
-        """Store *data* whole or not at all, over whatever was there."""
+    def put(self, key: str, data: Buffer) -> None:
+        """Store *data* whole or not at all, over whatever was there; no view of it is kept."""
 
     def put_file(self, key: str, path: str | os.PathLike[str]) -> None:
         """Store a local file's bytes as `put` does."""

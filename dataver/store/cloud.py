@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from dataver.errors import BucketNotFoundError, DataverError
+from dataver.hashing import Buffer
 from dataver.store.bucket import Info, KeyMissingError, Request, check_key
 from dataver.store.cloud_errors import converted, is_taken
 
@@ -30,6 +31,7 @@ class FsspecBucket:
 
     page_size = 1000
     listing_good_s = 3600.0
+    packs_at_once = 3
 
     def __init__(self, url: str, options: Mapping[str, object]) -> None:
         """Open *url*; *options* are the filesystem's own arguments.  Raises: ImportError, ValueError."""
@@ -179,9 +181,10 @@ class FsspecBucket:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Buffer) -> None:
         try:
-            self._write(self._path(key), data)
+            # A copy: a call that ran out of time may go on in its own thread.
+            self._write(self._path(key), bytes(data))
         except Exception as error:
             raise self._error(error, "write", key) from error
         self.sent += len(data)

@@ -20,6 +20,7 @@ from dataver.errors import (
     PermissionDeniedError,
     local_error,
 )
+from dataver.hashing import Buffer
 from dataver.store.bucket import Info, KeyMissingError, Request, check_key
 
 
@@ -29,6 +30,8 @@ class FolderBucket:
     # A stat is as cheap as a listing's share of it.
     page_size = 1
     listing_good_s = 0.0
+    # One syncs while the other hashes; a third only waits for the interpreter.
+    packs_at_once = 2
 
     def __init__(self, root: str, disk: Disk) -> None:
         self.url = self.root = os.path.abspath(root)
@@ -74,7 +77,7 @@ class FolderBucket:
                 found.append(error)
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Buffer) -> None:
         self.requests += 1
         path = self._path(key)
         try:

@@ -112,7 +112,7 @@ class _Vectors:
         self._order = np.argsort(keys, kind="stable").astype(np.uint32)
         self._keys_sorted = keys[self._order]
 
-    def _keys(self, names: "NDArray[np.uint8]") -> "NDArray[np.uint64]":
+    def _keys(self, names: NDArray[np.uint8]) -> NDArray[np.uint64]:
         # The digest is uniform; kind and algorithm are compared with the whole name afterwards.
         np = self._np
         head: Any = np.ascontiguousarray(names[:, 2:10])

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from dataver.hashing import Buffer
 from dataver.store.bucket import Info, KeyMissingError, Request, check_key
 
 _NAMED: dict[str, dict[str, tuple[bytes, float]]] = {}
@@ -16,6 +17,7 @@ class MemoryBucket:
 
     page_size = 1000
     listing_good_s = 0.0
+    packs_at_once = 1
 
     def __init__(self, name: str = "") -> None:
         self.url = f"memory://{name}"
@@ -42,7 +44,7 @@ class MemoryBucket:
                 found.append(error)
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Buffer) -> None:
         self.requests += 1
         self.sent += len(data)
         self._objects[check_key(key)] = (bytes(data), time.time())

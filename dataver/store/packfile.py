@@ -147,7 +147,7 @@ class PackReader:
         """Return the stored bytes of *row*.  Raises: FormatError when the file ends before."""
         offset, size = row.offset, row.stored
         start = offset - self._start
-        if 0 <= start and start + size <= len(self._window):
+        if start >= 0 and start + size <= len(self._window):
             self._last_end = offset + size
             return memoryview(self._window)[start : start + size]
         # A read that follows the last one closely is part of a run: read ahead.

@@ -18,6 +18,7 @@ from dataver.formats.commit import Commit, encode_commit
 from dataver.formats.journal import COMMIT, Entry
 from dataver.formats.pack import Table
 from dataver.formats.segment import PackRef, SegmentRef
+from dataver.hashing import Buffer
 from dataver.model.names import ObjectName, StructureId
 from dataver.store.bucket import Bucket
 from dataver.store.compaction import Merge, merge, plan_merge, rewrite, write_segment
@@ -95,13 +96,13 @@ class Push:
         self._flush()
         return self._own.absent(rest)[0] if rest and self._stored else rest
 
-    def upload(self, pack_id: StructureId, source: str | os.PathLike[str] | bytes) -> None:
+    def upload(self, pack_id: StructureId, source: str | os.PathLike[str] | Buffer) -> None:
         """Store a pack, from a file or from memory.  May run in any thread; `added` must follow."""
         key = layout.pack_key(pack_id)
-        if isinstance(source, bytes):
-            self._parts.bucket.put(key, source)
-        else:
+        if isinstance(source, str | os.PathLike):
             self._parts.bucket.put_file(key, source)
+        else:
+            self._parts.bucket.put(key, source)
 
     def added(self, table: Table, size: int) -> None:
         """Take a pack of *size* bytes that was uploaded into the next segment."""
@@ -119,7 +120,7 @@ class Push:
         ):
             self._flush()
 
-    def add_pack(self, source: str | os.PathLike[str] | bytes, table: Table, size: int) -> None:
+    def add_pack(self, source: str | os.PathLike[str] | Buffer, table: Table, size: int) -> None:
         """Store a pack of *size* bytes and take it into the next segment."""
         self.upload(table.pack_id, source)
         self.added(table, size)

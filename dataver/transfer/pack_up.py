@@ -163,43 +163,39 @@ def recipe_objects(recipes: dict[Oid, Recipe]) -> Iterator[tuple[ObjectName, byt
 class Checked(NamedTuple):
     """A cache pack ready to be sent, and its damaged objects."""
 
-    data: bytes | None
-    """The whole pack under a new id; None where it may not be sent as it is."""
+    data: memoryview | None
+    """The whole pack under a new id, in the caller's memory; None where it may not be sent as it is."""
     table: Table
     raw: int
     bad: list[ObjectName]
 
 
-def checked_pack(cached: CachedPack) -> Checked:
-    """Read a pack of the cache, verify each object of it, and give it a new nonce.
+def checked_pack(cached: CachedPack, memory: memoryview) -> Checked:
+    """Read a pack of the cache into *memory* of its size, verify each object, and give it a new nonce.
 
     A pack's id is never used twice on a remote: one that gc removed must not come back under
     its old name, since whoever removes it may still be at it.
     """
-    data = _whole(cached)
-    if data is None:
+    if not _is_read(cached, memory):
         return Checked(None, cached.table, 0, [])
-    view = memoryview(data)
-    bad, raw = damaged_rows(cached.table, view)
+    bad, raw = damaged_rows(cached.table, memory)
     table = os.urandom(pack.NONCE_SIZE) + bytes(cached.table.rows_data)
-    start = len(view) - pack.FOOTER_SIZE - len(table)
+    start = len(memory) - pack.FOOTER_SIZE - len(table)
     if bad or start < pack.HEADER_SIZE:
         return Checked(None, cached.table, raw, bad)
-    view[start:] = table + pack.encode_footer(table, start)
-    return Checked(bytes(data), Table(table), raw, [])
+    memory[start:] = table + pack.encode_footer(table, start)
+    return Checked(memory, Table(table), raw, [])
 
 
-def _whole(cached: CachedPack) -> bytearray | None:
-    """Return a pack's bytes, None where another process has folded it away."""
-    data = bytearray(cached.size)
+def _is_read(cached: CachedPack, memory: memoryview) -> bool:
+    """Read a pack into *memory*; False where another process has folded it away."""
     try:
         with open(cached.path, "rb", buffering=0) as file:
-            count = file.readinto(data)
+            return file.readinto(memory) == len(memory)
     except FileNotFoundError:
-        return None
+        return False
     except OSError as error:
         raise local_error(error, cached.path) from error
-    return data if count == len(data) else None
 
 
 def repacked(

@@ -22,6 +22,7 @@ from dataver.store.cache import CachedPack
 from dataver.store.packfile import PackWriter
 from dataver.store.push import Overtaken
 from dataver.store.trees import EMPTY_ROOT_ID
+from dataver.transfer.buffers import Buffers
 from dataver.transfer.intake import Intake
 from dataver.transfer.pack_up import (
     Lacks,
@@ -36,9 +37,6 @@ from dataver.transfer.pack_up import (
 from dataver.transfer.session import Rehearsal, Session
 from dataver.transfer.survey import Survey, root_objects
 from dataver.transfer.wanted import Ends, Version
-
-_PACKS_AT_ONCE = 3
-"""Packs in memory at a time: 32 MiB each."""
 
 
 class OvertakenError(DataverError):
@@ -187,8 +185,9 @@ class _Sending:
 
     def _send(self, parcels: Iterable[Parcel], bad: dict[ObjectName, bool]) -> Iterator[Parcel]:
         """Send *parcels*, several at once, and yield those that arrived; what is damaged goes into *bad*."""
-        jobs = min(self._ends.jobs, _PACKS_AT_ONCE)
-        shipped = threads_map_ordered(partial(_ship, self._ends, self._session), self._noted(parcels), jobs)
+        jobs = min(self._ends.jobs, self._ends.remote.bucket.packs_at_once)
+        ship = partial(_ship, self._ends, self._session, Buffers())
+        shipped = threads_map_ordered(ship, self._noted(parcels), jobs)
         for parcel, damaged in shipped:
             bad.update(dict.fromkeys(damaged, True))
             if parcel is None:
@@ -226,14 +225,15 @@ Shipped = tuple[Parcel | None, list[ObjectName]]
 """A pack that arrived, and objects that were left out because they are damaged."""
 
 
-def _ship(ends: Ends, session: Session, parcel: Parcel) -> Shipped:
+def _ship(ends: Ends, session: Session, buffers: Buffers, parcel: Parcel) -> Shipped:
     """Send one pack; runs in a thread."""
     bad: list[ObjectName] = []
     if isinstance(parcel.source, CachedPack):
-        checked = checked_pack(parcel.source)
-        if checked.data is not None:
-            session.upload(checked.table.pack_id, checked.data)
-            return parcel._replace(table=checked.table, raw=checked.raw), bad
+        with buffers.hold(parcel.source.size) as memory:
+            checked = checked_pack(parcel.source, memory)
+            if checked.data is not None:
+                session.upload(checked.table.pack_id, checked.data)
+                return parcel._replace(table=checked.table, raw=checked.raw), bad
         anew, bad = repacked(ends.cache, ends.disk, parcel.source, set(checked.bad))
         if anew is None:
             return None, bad

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from dataver.formats.pack import Table
+from dataver.hashing import Buffer
 from dataver.model.names import ObjectName, StructureId
 from dataver.store.push import Overtaken, Redacted
 from dataver.transfer.wanted import Ends
@@ -20,7 +21,7 @@ class Session(Protocol):
 
     def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]: ...
 
-    def upload(self, pack_id: StructureId, source: str | bytes) -> None: ...
+    def upload(self, pack_id: StructureId, source: str | Buffer) -> None: ...
 
     def added(self, table: Table, size: int) -> None: ...
 
@@ -50,7 +51,7 @@ class Rehearsal:
     def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
         return self._ends.remote.missing(names)
 
-    def upload(self, pack_id: StructureId, source: str | bytes) -> None:
+    def upload(self, pack_id: StructureId, source: str | Buffer) -> None:
         return None
 
     def added(self, table: Table, size: int) -> None:

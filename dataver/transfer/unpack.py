@@ -21,9 +21,6 @@ from dataver.transfer.orders import Order, Part, Wanted, parts_of, read_ranges, 
 from dataver.transfer.verify import damaged_rows, opened
 from dataver.transfer.wanted import Ends
 
-_PACKS_AT_ONCE = 3
-"""Packs in memory at a time: 32 MiB each."""
-
 
 class Arrived(NamedTuple):
     """What became of one pack's objects."""
@@ -42,7 +39,7 @@ class Arrived(NamedTuple):
 
 def unpack(ends: Ends, orders: Iterable[Order]) -> Iterator[Arrived]:
     """Read what is wanted of each pack and write what is sound of it into the cache's `tmp/`."""
-    jobs = min(ends.jobs, _PACKS_AT_ONCE)
+    jobs = min(ends.jobs, ends.remote.bucket.packs_at_once)
     return threads_map_ordered(partial(_unpack, ends), orders, jobs)
 
 

@@ -7,26 +7,19 @@ path order, then what is remembered: the record before the index, since only the
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
-from dataver.disk.atomic import make_folders
 from dataver.disk.link import LinkType
-from dataver.disk.safe_open import open_folder, open_root
 from dataver.errors import (
-    DataverError,
-    Failure,
     LocalIOError,
     MissingObjectError,
     WouldOverwriteError,
     local_error,
     show_path,
 )
-from dataver.index.columns import UNLISTED, Folder
+from dataver.index.columns import Folder
 from dataver.model.diff import Change
 from dataver.model.names import blob_name, folders_of, is_below
 from dataver.model.plan import CheckoutPlan, plan_checkout
@@ -34,46 +27,20 @@ from dataver.model.tree import EMPTY_FOLDER, SINGLE_FILE_PATH, Entry
 from dataver.parallel import Processes, worker_count
 from dataver.progress import Progress
 from dataver.store.trees import Trees
+from dataver.workspace.clearing import Clearing, Desired, Outcome
 from dataver.workspace.compare import Comparer
-from dataver.workspace.ignore import FILE_NAME
+from dataver.workspace.just_written import JustWritten
 from dataver.workspace.placing import Placed, Placement, place_batch
 from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.scan import scan
-from dataver.workspace.snapshot import Snapshot, distrust_racy, stat_cells
+from dataver.workspace.snapshot import distrust_racy
 from dataver.workspace.sparse import Sparse
 from dataver.workspace.workspace import Look, Tracked, Workspace
 
 BATCH_FILES = 2_000
 BATCH_SIZE = 64 * 1024 * 1024
 PARALLEL_FROM = 4_000
-
-
-@dataclass(slots=True)
-class Desired:
-    """What a target shall be brought to."""
-
-    root_id: bytes
-    is_folder: bool
-    patterns: tuple[bytes, ...]
-    """The sparse set afterwards; empty for everything."""
-    narrowed: tuple[bytes, ...] = ()
-    """Paths that this checkout was narrowed to; empty for all of the sparse set."""
-    beside: bytes = b""
-    """The pointer's tree, where a version was asked for by name."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a checkout of one target came to."""
-
-    written: int = 0
-    deleted: int = 0
-    kept: int = 0
-    size: int = 0
-    absent: int = 0
-    failed: list[Failure] = field(default_factory=list)
-    planned: tuple[Change, ...] = ()
 
 
 class Checkout:
@@ -94,7 +61,7 @@ class Checkout:
     ) -> None:
         """*look* has no fresh rows left to hash; *trash* is the folder for what `force` replaces."""
         self._workspace, self._trees, self._look, self._desired = workspace, trees, look, desired
-        self._links, self._trash, self._force = tuple(links), trash, force
+        self._links, self._force = tuple(links), force
         self._jobs, self._progress = jobs, progress
         self._sparse = Sparse(desired.patterns)
         self._narrowed = Sparse(desired.narrowed)
@@ -103,8 +70,9 @@ class Checkout:
         """Paths of the tree where something is that could not be read or is never stored: it stays."""
         self._differing: set[bytes] = set()
         """Paths where the workspace differs from the tree, before anything is done."""
-        self._linked: dict[bytes, tuple[int, ...]] = {}
-        """Stat of files after they were linked into the trash, which changes their ctime."""
+        self._clearing = Clearing(
+            workspace, look.path, look.snapshot, is_folder=desired.is_folder, trash=trash if force else ""
+        )
 
     def wants(self, path: bytes) -> bool:
         return self._sparse.matches(path) and self._narrowed.matches(path)
@@ -150,14 +118,7 @@ class Checkout:
         # Killed halfway, what is gone counts as absent.
         self._workspace.records.drop(self._look.path)
         self._workspace.drop_index(self._look.path)
-        root_fd = open_root(self._root())
-        try:
-            if self._force:
-                self._to_trash(root_fd, plan)
-            self._delete(root_fd, plan.deletes, outcome)
-            self._clear_folders(root_fd, plan)
-        finally:
-            os.close(root_fd)
+        self._clearing.clear(plan, outcome)
         whole = self._workspace.absolute(self._look.path)
         if self._desired.is_folder and not outcome.failed:
             try:
@@ -241,19 +202,12 @@ class Checkout:
         outcome = Outcome(planned=plan.changes)
         for path in plan.blocked:
             error = WouldOverwriteError(self._look.path, [path])
-            outcome.failed.append(error.failure(self._shown(path)))
+            outcome.failed.append(error.failure(self._clearing.shown(path)))
         outcome.failed += [f for f in self._look.failed if self._hides(f.path)]
-        root = self._root()
+        root = self._clearing.root()
         os.makedirs(root, exist_ok=True)
         if self._snapshot is not None and (plan.writes or plan.deletes):
-            root_fd = open_root(root)
-            try:
-                if self._force:
-                    self._to_trash(root_fd, plan)
-                self._delete(root_fd, plan.deletes, outcome)
-                self._clear_folders(root_fd, plan)
-            finally:
-                os.close(root_fd)
+            self._clearing.clear(plan, outcome)
         placed = self._write(root, plan, outcome)
         self._remember(placed, plan, outcome)
         return outcome
@@ -262,89 +216,6 @@ class Checkout:
         """Tell whether what was refused at *shown* stands where the tree has something wanted."""
         inner = shown[len(self._look.path) + 1 :] if self._desired.is_folder else SINGLE_FILE_PATH
         return any(is_below(path, inner) and self.wants(path) for path in self._hidden)
-
-    def _root(self) -> bytes:
-        whole = self._workspace.absolute(self._look.path)
-        return whole if self._desired.is_folder else os.path.dirname(whole)
-
-    def _shown(self, path: bytes) -> bytes:
-        return self._look.path + b"/" + path if self._desired.is_folder else self._look.path
-
-    def _name_on_disk(self, path: bytes) -> bytes:
-        return path if self._desired.is_folder else os.path.basename(self._look.path)
-
-    def _stat_of(self, path: bytes) -> tuple[int, ...] | None:
-        if path in self._linked:
-            return self._linked[path]
-        found = self._snapshot.find(path) if self._snapshot is not None else None
-        return None if found is None else found[0].stat(found[1])
-
-    def _to_trash(self, root_fd: int, plan: CheckoutPlan) -> None:
-        """Keep what is replaced or deleted and cannot be had again; a link costs no space."""
-        cache = self._workspace.cache
-        folder = f"{self._trash}/{time.strftime('%Y%m%dT%H%M%S')}-{os.urandom(3).hex()}"
-        for change in plan.changes:
-            old = change.old
-            if old is None or old.oid is None or cache.has(blob_name(old.oid)):
-                continue
-            name = self._name_on_disk(change.path)
-            place = os.fsencode(folder) + b"/" + self._shown(change.path)
-            try:
-                make_folders(self._workspace.disk, os.fsdecode(os.path.dirname(place)))
-                seen = self._stat_of(change.path)
-                if seen != stat_cells(os.stat(name, dir_fd=root_fd, follow_symlinks=False)):
-                    continue
-                self._workspace.disk.link(name, place, source_dir_fd=root_fd)
-                self._linked[change.path] = stat_cells(os.stat(name, dir_fd=root_fd, follow_symlinks=False))
-            except FileNotFoundError:
-                continue
-            except OSError:
-                source = self._root() + b"/" + name
-                with open(source, "rb") as file, open(place, "xb") as copy:
-                    while data := file.read(1 << 20):
-                        copy.write(data)
-
-    def _delete(self, root_fd: int, deletes: Sequence[Entry], outcome: Outcome) -> None:
-        disk = self._workspace.disk
-        for entry in reversed(deletes):
-            parent, _, name = self._name_on_disk(entry.path).rpartition(b"/")
-            try:
-                fd = open_folder(root_fd, parent)
-                try:
-                    if entry.kind == EMPTY_FOLDER:
-                        with contextlib.suppress(OSError):
-                            disk.rmdir(name, dir_fd=fd)
-                        continue
-                    st = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                    if self._stat_of(entry.path) != stat_cells(st):
-                        raise LocalIOError(entry.path, "changed meanwhile and was kept")
-                    disk.unlink(name, dir_fd=fd)
-                    outcome.deleted += 1
-                finally:
-                    os.close(fd)
-            except FileNotFoundError:
-                continue
-            except DataverError as error:
-                outcome.failed.append(error.failure(self._shown(entry.path)))
-            except OSError as error:
-                problem = local_error(error, entry.path, "delete")
-                outcome.failed.append(problem.failure(self._shown(entry.path)))
-
-    def _clear_folders(self, root_fd: int, plan: CheckoutPlan) -> None:
-        """Remove folders that deletions emptied, and empty ones that stand where a file has to be."""
-        below = {folder for e in plan.deletes for folder in folders_of(e.path)}
-        in_way = {e.path for e in plan.writes if self._snapshot and e.path in self._snapshot.folders}
-        needed = {e.path for e in plan.writes if e.kind == EMPTY_FOLDER}
-        for folder in sorted(below | in_way, reverse=True):
-            if folder in needed:
-                continue
-            parent, _, name = folder.rpartition(b"/")
-            with contextlib.suppress(OSError, DataverError):
-                fd = open_folder(root_fd, parent)
-                try:
-                    self._workspace.disk.rmdir(name, dir_fd=fd)
-                finally:
-                    os.close(fd)
 
     def _write(self, root: bytes, plan: CheckoutPlan, outcome: Outcome) -> dict[bytes, list[Folder]]:
         single = b"" if self._desired.is_folder else os.path.basename(self._look.path)
@@ -365,7 +236,7 @@ class Checkout:
         batch: list[Placement] = []
         size = 0
         for entry in writes:
-            batch.append(Placement(entry, self._stat_of(entry.path)))
+            batch.append(Placement(entry, self._clearing.stat_of(entry.path)))
             size += entry.size
             if len(batch) >= BATCH_FILES or size >= BATCH_SIZE:
                 yield batch
@@ -376,7 +247,7 @@ class Checkout:
     def _take(self, part: Placed, placed: dict[bytes, list[Folder]], outcome: Outcome) -> None:
         outcome.written += part.files
         outcome.size += part.size
-        outcome.failed += [f._replace(path=self._shown(f.path)) for f in part.failed]
+        outcome.failed += [f._replace(path=self._clearing.shown(f.path)) for f in part.failed]
         for folder, rows in part.folders.items():
             placed.setdefault(folder, []).append(rows)
 
@@ -441,47 +312,3 @@ class Checkout:
 
 def _is_of_folder(change: Change) -> bool:
     return any(e is not None and e.kind == EMPTY_FOLDER for e in (change.old, change.new))
-
-
-class JustWritten:
-    """What is known of the files right after a checkout: those that it wrote, and those seen before.
-
-    Stands in for an index while the folders are listed once more, so that a row is believed only
-    where the file still has the stat that it was written with.
-    """
-
-    stamp = root_id = b""
-
-    def __init__(self, placed: dict[bytes, list[Folder]], before: Snapshot | None) -> None:
-        """Take *placed* over: rows are given out once, since a million of them weigh much."""
-        self._placed = placed
-        self._before = before.folders if before is not None else {}
-        self.certain = frozenset(
-            path
-            for path, parts in placed.items()
-            if len(parts) == 1 and parts[0].own != UNLISTED and not _has_rules(parts[0])
-        )
-
-    @property
-    def folders(self) -> Iterable[bytes]:
-        return ()
-
-    def get(self, path: bytes) -> Folder | None:
-        """Return the rows known of a folder; a name that stands twice counts as it was written."""
-        if path in self.certain:
-            return self._placed.pop(path)[0]
-        parts = self._placed.pop(path, [])
-        before = self._before.get(path)
-        parts = [p for p in ([before] if before is not None else []) + parts if p.count]
-        if not parts:
-            return None
-        return Folder(
-            UNLISTED,
-            b"\0".join(p.joined for p in parts),
-            b"".join(p.stats for p in parts),
-            b"".join(p.oids for p in parts),
-        )
-
-
-def _has_rules(folder: Folder) -> bool:
-    return folder.joined.startswith(FILE_NAME) or b"\0" + FILE_NAME in folder.joined

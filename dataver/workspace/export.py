@@ -12,7 +12,8 @@ from dataver.errors import UnsafeError, show_path
 from dataver.formats.pointer import Pointer
 from dataver.store.cache import Cache
 from dataver.store.trees import Trees
-from dataver.workspace.checkout import BATCH_FILES, Outcome
+from dataver.workspace.checkout import BATCH_FILES
+from dataver.workspace.clearing import Outcome
 from dataver.workspace.placing import Placement, place_batch
 from dataver.workspace.sparse import Sparse
 

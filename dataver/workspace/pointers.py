@@ -6,7 +6,6 @@ merge conflict the stages of Git's index count, never the markers in the file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dataver.disk.safe_open import open_file, open_root
 from dataver.errors import ConflictError, DataverError, FormatError, UnsafeError, local_error, show_path
 from dataver.formats.pointer import MAX_SIZE, Pointer, decode_pointer, target_of
 from dataver.git import EVERYTHING, Git
+from dataver.hashing import git_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,7 @@ def _read(root_fd: int, path: bytes) -> bytes | None:
 
 def blob_id(data: bytes, like: str) -> str:
     """Return Git's id of *data*, by the hash that the id *like* was made with."""
-    algorithm = hashlib.sha256 if len(like) == 64 else hashlib.sha1
-    return algorithm(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return git_digest(b"blob %d\0" % len(data) + data, is_sha256=len(like) == 64)
 
 
 def decode_rows(git: Git, blobs: dict[bytes, str]) -> tuple[dict[bytes, Pointer], dict[bytes, DataverError]]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataver.disk.atomic import make_folders, temp_name
-from dataver.disk.digest import digest_file
 from dataver.disk.disk import Clock, Disk
 from dataver.disk.safe_open import open_file, open_folder, open_root
 from dataver.errors import DataverError, Failure, PermissionDeniedError, UnsafeFileError, local_error
@@ -197,6 +196,8 @@ class Workspace:
 
     def rehash(self, target: bytes, path: bytes, algorithm: int, *, is_single: bool) -> Oid | None:
         """Return the oid of a file by another algorithm; None where it cannot be read."""
+        from dataver.disk.digest import digest_file  # brings threads: not for a clean status
+
         whole = target if is_single else target + b"/" + path
         try:
             root_fd = open_root(self.top)

@@ -31,7 +31,7 @@ def test_what_was_saved_comes_back(saved: Path) -> None:
     index = load(str(saved))
 
     assert index is not None
-    assert (index.root_id, index.touched, index.stamp) == (ROOT, {b"a", b"d/x"}, b"stamp")
+    assert (index.root_id, index.touched, index.stamp) == (ROOT, frozenset({b"a", b"d/x"}), b"stamp")
     assert sorted(index.folders) == [b"", b"d", b"d/empty"]
     assert index.empty_folders() == {b"d/empty"}
     folder = index.get(b"")

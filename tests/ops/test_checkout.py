@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dataver.errors import DataverError
 from dataver.model.tree import EMPTY_FOLDER
 from tests.workspace.sandbox import LARGE, Sandbox, noise, picture
 
@@ -337,8 +338,8 @@ def test_a_path_that_means_nothing_is_an_error_and_narrows_nothing(box: Sandbox,
 
     try:
         status = other.checkout(path).exit_status
-    except Exception as error:
-        status = getattr(error, "exit_status", None)
+    except DataverError as error:
+        status = error.exit_status
 
     assert status == 2
     assert not other.record_file().exists()
@@ -480,3 +481,23 @@ def test_a_change_just_before_a_checkout_still_shows_after_it(box: Sandbox) -> N
     box.write({"data/a.txt": "alphc\n"})
 
     assert box.changes() == {"data/a.txt": "modified"}
+
+
+def test_an_emptied_folder_is_filled_again(box: Sandbox) -> None:
+    (box.top / "data/test/3.csv").unlink()
+
+    result = box.checkout()
+
+    assert result.failed == ()
+    assert box.changes() == {}
+
+
+def test_a_file_in_a_folder_that_should_be_empty_shows_with_and_without_the_index(box: Sandbox) -> None:
+    (box.top / "data/hollow").mkdir()
+    box.record("data")
+    box.write({"data/hollow/mine": "mine"})
+    box.checkout()
+    told = box.changes()
+    box.index_file().unlink()
+
+    assert told == box.changes() == {"data/hollow": "deleted", "data/hollow/mine": "added"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dataver.disk.disk import Clock
 from dataver.errors import OfflineError
+from dataver.hashing import Buffer
 from dataver.store.bucket import Bucket, Info, KeyMissingError, Request
 
 
@@ -26,6 +27,7 @@ class Faulty:
         self.log: list[tuple[str, str]] = []
         self.url, self.page_size = inner.url, inner.page_size
         self.listing_good_s = inner.listing_good_s
+        self.packs_at_once = inner.packs_at_once
         self.has_create_if_absent = inner.has_create_if_absent
         self.requests = self.sent = self.received = 0
 
@@ -49,7 +51,7 @@ class Faulty:
                 found.append(error)
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Buffer) -> None:
         self._begin("put", key)
         self.inner.put(key, data)
         self.after("put", key)

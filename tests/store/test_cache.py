@@ -12,7 +12,8 @@ from dataver.disk.disk import Disk
 from dataver.errors import CorruptObjectError, MissingObjectError
 from dataver.hashing import BLAKE3, digest
 from dataver.model.names import ObjectName, Oid, blob_name, leaf_name, oid_of_digest
-from dataver.store.cache import FOLD_COUNT, Cache
+from dataver.store.cache import Cache
+from dataver.store.cache_writer import FOLD_COUNT, CacheWriter
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def _oid(data: bytes) -> Oid:
 
 def _store(cache: Cache, *contents: bytes) -> list[ObjectName]:
     names = [blob_name(_oid(c)) for c in contents]
-    with cache.writer() as writer:
+    with CacheWriter(cache) as writer:
         for name, content in zip(names, contents, strict=True):
             writer.add(name, content)
         writer.commit()
@@ -57,7 +58,7 @@ def test_what_was_committed_is_found_and_read(cache: Cache) -> None:
 
 
 def test_a_writer_that_is_left_early_leaves_nothing(cache: Cache) -> None:
-    with cache.writer() as writer:
+    with CacheWriter(cache) as writer:
         writer.add(blob_name(_oid(b"one")), b"one")
 
     assert not cache.has(blob_name(_oid(b"one")))
@@ -94,7 +95,7 @@ def test_a_corrupt_blob_is_set_aside_and_its_pack_s_others_stay(cache: Cache, tm
 
 def test_corrupt_structure_is_set_aside_so_that_it_can_be_fetched_again(cache: Cache, tmp_path: Path) -> None:
     name = leaf_name(bytes(32))
-    with cache.writer() as writer:
+    with CacheWriter(cache) as writer:
         writer.add(name, b"the bytes of a leaf")
         writer.commit()
     cache.close()

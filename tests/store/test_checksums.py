@@ -13,7 +13,12 @@ def _entry(path: bytes, content: bytes, kind: int = FILE) -> Entry:
 
 
 def test_equal_folders_have_equal_checksums_anywhere() -> None:
-    entries = [_entry(b"a/x", b"1"), _entry(b"b/deep/a/x", b"1"), _entry(b"c/x", b"2"), _entry(b"d/x", b"1", EXECUTABLE)]
+    entries = [
+        _entry(b"a/x", b"1"),
+        _entry(b"b/deep/a/x", b"1"),
+        _entry(b"c/x", b"2"),
+        _entry(b"d/x", b"1", EXECUTABLE),
+    ]
 
     sums = folder_checksums(entries, {b"a", b"b/deep/a", b"c", b"d"})
 

@@ -64,12 +64,3 @@ def test_few_and_many_are_found_alike(tmp_path: Path) -> None:
 
     assert loose.present([*here]) == here
     assert loose.present([*here, *absent]) == here
-
-
-def test_the_stamp_changes_with_the_names(tmp_path: Path) -> None:
-    loose = Loose(str(tmp_path))
-    oid = _put(loose, b"content")
-    before = loose.stamp()
-    os.utime(os.path.dirname(loose.path(oid)), ns=(1, 1))
-
-    assert loose.stamp() != before

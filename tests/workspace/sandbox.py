@@ -62,7 +62,7 @@ class Sandbox:
             self.git("tag", tag)
 
     def clone(self, name: str) -> Sandbox:
-        """Return a clone by Git; it has the cache of this one (as a shared cache) but no secret and record."""
+        """Return a clone by Git with a copy of this one's cache, and neither secret nor record."""
         target = self.top.parent / name
         subprocess.run(["git", "clone", "-q", str(self.top), str(target)], check=True, capture_output=True)
         other = Sandbox(target)

@@ -1,4 +1,4 @@
-"""`add` where the pointer and the workspace's version are not the same: merge, refuse, or replace and say so."""
+"""`add` where pointer and workspace are not at one version: it merges, refuses, or replaces and says so."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from dataver.store.trees import Trees
 from tests.disk.simulation import Crash, CrashDisk
 from tests.workspace.sandbox import LARGE, Sandbox, new_sandbox, noise
 
-NEW = {"data/large": noise(5, LARGE), "data/small": "small\n", "data/sub/x": "x\n"}
+NEW: Mapping[str, str | bytes] = {"data/large": noise(5, LARGE), "data/small": "small\n", "data/sub/x": "x\n"}
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def template(tmp_path: Path, isolated_machine: Path) -> Sandbox:
 
 
 def _stats(box: Sandbox) -> dict[str, tuple[int, ...]]:
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name in NEW:
         st = os.stat(box.top / name)
         found[name] = (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_mode)
@@ -93,5 +94,7 @@ def _check_pointer(top: Path, folder: Path) -> None:
         found = {e.path: bytes(cache.read(name)) for name, e in Trees(cache).blobs(pointer.root_id)}
     finally:
         cache.close()
-    expected = {n.removeprefix("data/").encode(): c if isinstance(c, bytes) else c.encode() for n, c in NEW.items()}
+    expected = {
+        n.removeprefix("data/").encode(): c if isinstance(c, bytes) else c.encode() for n, c in NEW.items()
+    }
     assert found == expected

@@ -12,7 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from hypothesis import Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -71,7 +71,9 @@ class Local(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="machine-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="machine-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        )
         self.box: Sandbox = new_sandbox(self.folder / "work")
         self.data = self.box.top / "data"
         self.trees: dict[bytes, Tree] = {}
@@ -353,4 +355,4 @@ class Local(RuleBasedStateMachine):
 
 
 TestLocal = Local.TestCase
-TestLocal.settings = settings(max_examples=50, stateful_step_count=16, phases=[Phase.explicit, Phase.generate])
+TestLocal.settings = settings(max_examples=50, stateful_step_count=16)
