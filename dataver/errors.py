@@ -4,6 +4,8 @@ The only module that knows codes, exit statuses and hints.  An error carries its
 attributes and makes its message from them; `code` is the stable word that scripts match,
 `exit_status` the process's exit code, `hint` the next command to run.  The table of all of
 them stands in docs/commands/exit-codes.md.
+
+Longer than 300 lines because all errors stand in one table: a code is looked up here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -72,7 +74,9 @@ class DataverError(Exception):
         return Failure(path, self.code, self.message, self.hint, self.exit_status)
 
 
-def _rebuilt(kind: type[DataverError], arguments: tuple[object, ...], facts: dict[str, object]) -> DataverError:
+def _rebuilt(
+    kind: type[DataverError], arguments: tuple[object, ...], facts: dict[str, object]
+) -> DataverError:
     error = kind.__new__(kind, *arguments)
     error.args = arguments
     error.__dict__.update(facts)
@@ -140,9 +144,7 @@ class MissingExtraError(DataverError):
 
     def __init__(self, scheme: str, package: str, *, hint: str = "") -> None:
         self.scheme, self.package = scheme, package
-        super().__init__(
-            f"{scheme}:// needs the package {package}", hint=hint or f"pip install {package}"
-        )
+        super().__init__(f"{scheme}:// needs the package {package}", hint=hint or f"pip install {package}")
 
 
 class UnknownSchemeError(DataverError):
@@ -364,9 +366,7 @@ class TrackedByGitError(UnsafeError):
     def __init__(self, path: StrOrBytes, count: int) -> None:
         self.path, self.count = path, count
         what = f"{show_path(path)} is" if count == 1 else f"{count} files in {show_path(path)} are"
-        super().__init__(
-            f"{what} already tracked by Git", hint=f"dataver add --untrack {show_path(path)}"
-        )
+        super().__init__(f"{what} already tracked by Git", hint=f"dataver add --untrack {show_path(path)}")
 
 
 class WouldOverwriteError(UnsafeError):
@@ -397,9 +397,7 @@ class ChangedWhileReadError(UnsafeError):
 
     def __init__(self, path: StrOrBytes) -> None:
         self.path = path
-        super().__init__(
-            f"{show_path(path)} changed while it was read", hint="run the same command again"
-        )
+        super().__init__(f"{show_path(path)} changed while it was read", hint="run the same command again")
 
 
 # -- 7: local input and output --------------------------------------------------------------------

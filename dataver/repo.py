@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dataver.store.remote import Remote
     from dataver.store.trees import Trees
 
+
 def has_records(common_folder: str) -> bool:
     """Tell, by names alone, whether any remote's erasure records are known here."""
     try:

@@ -161,9 +161,7 @@ def _parse(data: mmap.mmap) -> Columns | None:
     if len(cells) != count * _FOLDER_FIELDS or root_size not in (0, _ROOT_SIZE):
         return None
     paths = names.split(b"\0") if count else []
-    rows = {
-        path: tuple(cells[n * _FOLDER_FIELDS : (n + 1) * _FOLDER_FIELDS]) for n, path in enumerate(paths)
-    }
+    rows = {path: tuple(cells[n * _FOLDER_FIELDS : (n + 1) * _FOLDER_FIELDS]) for n, path in enumerate(paths)}
     head = _Head(root_id, frozenset(touched.split(b"\0")) if touched else frozenset(), stamp)
     return Columns(memoryview(data), rows, head)
 
@@ -185,5 +183,3 @@ def dump(
     directory = b"".join((struct.pack("<5Q", *map(len, parts), len(folders)), *parts, cells.tobytes()))
     yield directory
     yield _TRAILER.pack(at, len(directory), xxh3_64(directory), MAGIC)
-
-

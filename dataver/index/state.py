@@ -66,7 +66,6 @@ class State:
                 with contextlib.suppress(OSError):  # damaged: begin anew
                     os.unlink(self._path)
 
-
     def _drop_damaged(self) -> None:
         """Remove a file that is no database: sqlitedict would say so from a thread, with a traceback."""
         if not os.path.exists(self._path):

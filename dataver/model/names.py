@@ -4,6 +4,8 @@ The security border.  Whatever comes from a pointer, a tree, a pack or a person 
 these types here or is refused here, on writing as on reading; nothing is ever sanitised.
 `Oid`, `ObjectName` and `RepoPath` are `bytes` at run time, so that a million of them cost no
 more than their bytes.  See docs/format.md, chapters "Ids" and "Names".
+
+Longer than 300 lines because the border is one place: every rule for a name is read together.
 """
 
 from __future__ import annotations

@@ -94,7 +94,11 @@ def _blocked(writes: list[Entry], kept: Mapping[bytes, Entry]) -> tuple[set[byte
         for folder in folders_of(path):
             below.setdefault(folder, set()).add(path)
     for entry in writes:
-        found = {folder for folder in folders_of(entry.path) if folder in kept and kept[folder].kind != EMPTY_FOLDER}
+        found = {
+            folder
+            for folder in folders_of(entry.path)
+            if folder in kept and kept[folder].kind != EMPTY_FOLDER
+        }
         if entry.kind != EMPTY_FOLDER:
             found |= below.get(entry.path, set())
         if found:

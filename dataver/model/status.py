@@ -13,7 +13,8 @@ class TargetStatus:
     path: bytes
     pointer: bytes
     state: str
-    """`clean`, `dirty`, `absent` (nothing checked out), `partial` (some of it absent), `conflict`, `error`."""
+    """`clean`, `dirty`, `absent` (nothing checked out), `partial` (some of it absent), `conflict`,
+    `error`."""
     git: str
     """The pointer against HEAD: `committed`, `added` (new, staged), `staged` (changed, staged), `modified`
     (changed, not staged), `untracked`, `deleted`, `moved`."""

@@ -13,10 +13,10 @@ from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
 from dataver.workspace.adding import record_target
-from dataver.workspace.recording import Addition
 from dataver.workspace.intake import Intake, files_in_git, plan_intake
 from dataver.workspace.paths import PathLike, relative_to_top
 from dataver.workspace.record import record_name
+from dataver.workspace.recording import Addition
 
 
 def add(

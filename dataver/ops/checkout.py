@@ -20,7 +20,7 @@ from dataver.repo import Repo
 from dataver.store.trees import EMPTY_ROOT_ID
 from dataver.workspace.checkout import Checkout
 from dataver.workspace.clearing import Desired, Outcome
-from dataver.workspace.export import export
+from dataver.workspace.export import Version, export
 from dataver.workspace.moves import follow_moves
 from dataver.workspace.paths import PathLike
 from dataver.workspace.record import Record, record_name
@@ -61,10 +61,9 @@ def checkout(
         try:
             check_inside(repo, choice)
             if to is not None:
-                outcome = export(
-                    repo.cache, repo.disk, repo.trees, choice.path, choice.pointer, choice.patterns,
-                    Path(os.fsdecode(to)) if os.path.isabs(to) else Path(repo.cwd, os.fsdecode(to)), links,
-                )  # fmt: skip
+                folder = Path(repo.cwd, os.fsdecode(to))
+                version = Version(choice.path, choice.pointer, choice.patterns)
+                outcome = export(repo.cache, repo.trees, version, folder, links)
             else:
                 with repo.lock(f"add-{record_name(choice.path)}", progress=progress):
                     outcome = _bring(

@@ -61,12 +61,16 @@ def comparison(repo: Repo, look: Look, pointer: Pointer) -> Comparison:
         snapshot,
         look.record,
         size_of=repo.workspace.size_of,
-        rehash=lambda path, code: repo.workspace.rehash(look.path, path, code, is_single=not pointer.is_folder),
+        rehash=lambda path, code: repo.workspace.rehash(
+            look.path, path, code, is_single=not pointer.is_folder
+        ),
         refused=look.refused,
     ).compare(pointer.root_id, look.columns if look.snapshot is not None else None)
 
 
 def _retyped(look: Look, pointer: Pointer) -> Compared:
     """A file where a folder was, or the other way round: one change says it."""
-    note = "a file, and the pointer says folder" if pointer.is_folder else "a folder, and the pointer says file"
+    note = (
+        "a file, and the pointer says folder" if pointer.is_folder else "a folder, and the pointer says file"
+    )
     return Compared([Change("type", look.path, None, None, note)], 0)

@@ -119,9 +119,7 @@ def _one(
         if look.snapshot is None and look.record is None:
             return _trees(repo, old, new)
         if old is not None:
-            found = compare_target(
-                repo, look, base, ALGORITHM_CODES[repo.config.hash_name], progress
-            ).changes
+            found = compare_target(repo, look, base, ALGORITHM_CODES[repo.config.hash_name], progress).changes
             failed += look.failed
             return found
     return _trees(repo, old, new)
@@ -130,9 +128,7 @@ def _one(
 def _trees(repo: Repo, old: Choice | None, new: Choice | None) -> list[Change]:
     choice = new or old
     assert choice is not None
-    changes = repo.trees.diff(
-        old.pointer.root_id if old else None, new.pointer.root_id if new else None
-    )
+    changes = repo.trees.diff(old.pointer.root_id if old else None, new.pointer.root_id if new else None)
     return [_shown(c, old or choice, new or choice) for c in with_renames(changes)]
 
 

@@ -31,9 +31,7 @@ def diff_text(repo: Repo, path: str, old_file: str, new_file: str) -> str:
     if old is not None and new is not None and old.root_id == new.root_id:
         return f"dataver {name}: the same data, another note or form\n"
     try:
-        changes = with_renames(
-            repo.trees.diff(old.root_id if old else None, new.root_id if new else None)
-        )
+        changes = with_renames(repo.trees.diff(old.root_id if old else None, new.root_id if new else None))
     except DataverError as error:
         return f"dataver {name}: {error.message}\n  hint: {error.hint}\n"
     lines = [f"dataver {name}  {_summary(changes)}", *(f"  {_line(c)}" for c in changes[:_SHOWN])]
@@ -120,5 +118,3 @@ def _write(repo: Repo, file: str, like: Pointer, root_id: bytes) -> None:
         size += entry.size
     pointer = Pointer(root_id, like.is_folder, files, size_text(size), like.note)
     replace(repo.disk, file, encode_pointer(pointer))
-
-

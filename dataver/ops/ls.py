@@ -90,4 +90,6 @@ def _matching(repo: Repo, choice: Choice, folder: bytes) -> Iterator[Entry]:
 
 def _row(choice: Choice, entry: Entry) -> ListedEntry:
     oid = format_oid(entry.oid) if entry.oid else ""
-    return ListedEntry(choice.shown(entry.path), ENTRY_KINDS[entry.kind], entry.size, oid, choice.path + b".dv")
+    return ListedEntry(
+        choice.shown(entry.path), ENTRY_KINDS[entry.kind], entry.size, oid, choice.path + b".dv"
+    )

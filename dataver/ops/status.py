@@ -110,7 +110,7 @@ def _look_at(
                 warnings.append(_unsaved_warning(target, lost))
             return _status(target, "clean")
         is_whole = False
-        return _compared(repo, target, pointer, look, selection, failed, progress)
+        return _compared(repo, selection, pointer, look, failed, progress)
     except MissingObjectError:
         if is_whole:  # the files are here, but the cache has lost their tree
             warnings.append(_unsaved_warning(target, pointer.files))
@@ -165,15 +165,15 @@ def _status(target: Target, state: str, *, git: str = "") -> TargetStatus:
 
 def _compared(
     repo: Repo,
-    target: Target,
+    selection: Selection,
     pointer: Pointer,
     look: Look,
-    selection: Selection,
     failed: list[Failure],
     progress: Progress,
 ) -> TargetStatus:
     from dataver.ops.comparing import compare_target  # opens trees: a clean status does without
 
+    target = selection.target
     _check_named(repo, selection, pointer, look)
     code = ALGORITHM_CODES[repo.config.hash_name]
     compared = compare_target(repo, look, pointer, code, progress)
@@ -184,7 +184,9 @@ def _compared(
         for f in look.failed
         if f.code in ("unsafe-file", "hostile-input")
     ]
-    lost = missing_entries(repo.cache_folder, lambda: repo.cache, repo.state, lambda: repo.trees, pointer.root_id)
+    lost = missing_entries(
+        repo.cache_folder, lambda: repo.cache, repo.state, lambda: repo.trees, pointer.root_id
+    )
     absent = compared.absent
     state = "clean"
     if changes:
@@ -236,5 +238,7 @@ def _remote_missing(
         failed.append(error.failure(path))
         return None
     if count:
-        failed.append(MissingObjectError(f"data of {count} objects", f"remote {repo.remote_name(name)}").failure(path))
+        failed.append(
+            MissingObjectError(f"data of {count} objects", f"remote {repo.remote_name(name)}").failure(path)
+        )
     return count

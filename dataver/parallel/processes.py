@@ -2,6 +2,8 @@
 
 The function and all that it refers to are there already when a worker is forked; only tasks and
 results travel, pickled, through pipes between our own processes.
+
+Longer than 300 lines because parent and worker speak one protocol, read side by side.
 """
 
 from __future__ import annotations

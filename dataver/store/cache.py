@@ -4,6 +4,8 @@ Owns the folder's layout (`packs/`, `objects/`, `tmp/`, `quarantine/`, `users/`)
 which things become visible in it: bytes synced, then named, then the folder synced.  Structure
 and data have packs of their own, told apart by the first letter of the file's name, so that a
 diff of two trees opens no table of data.  See docs/format.md, chapter "Cache".
+
+Longer than 300 lines because what is listed, read and set aside is one state: which packs are there.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ from dataver.workspace.ingest import hash_into
 from dataver.workspace.intake import Intake
 from dataver.workspace.presence import add_unsaved
 from dataver.workspace.recording import Addition, Denier, Recording
+from dataver.workspace.snapshot import rows_within
 from dataver.workspace.twins import twin_warnings
-from dataver.workspace.workspace import Tracked, Workspace, rows_within
+from dataver.workspace.workspace import Tracked, Workspace
 
 
 def key_of(tree_key: bytes | None) -> KeyOf:
@@ -98,9 +99,7 @@ def record_target(
         if not dry_run:
             writer.commit()
     if old_root is not None and work.replaces_other:
-        addition.warnings.append(
-            replaces_warning(git, intake.target, pointer_of(intake.target), old_root)
-        )
+        addition.warnings.append(replaces_warning(git, intake.target, pointer_of(intake.target), old_root))
     return addition
 
 
@@ -112,5 +111,3 @@ def _has_structure(cache: Cache, trees: Trees, root_id: bytes) -> bool:
         return not cache.missing(trees.structure(root_id))
     except MissingObjectError:
         return False
-
-

@@ -3,6 +3,8 @@
 The plan is pure and made before anything is touched; it is refused as a whole where content
 would be lost.  Deletions come first (a file may stand where a folder has to be), then writes in
 path order, then what is remembered: the record before the index, since only the record is truth.
+
+Longer than 300 lines because what was planned, done and remembered share what was known before.
 """
 
 from __future__ import annotations
@@ -222,7 +224,11 @@ class Checkout:
         cache = self._workspace.cache
         work = partial(place_batch, root, single, cache, self._workspace.disk, self._links)
         placed: dict[bytes, list[Folder]] = {}
-        total = len(plan.writes) if isinstance(plan.writes, tuple) else self._trees.root(self._desired.root_id).count
+        total = (
+            len(plan.writes)
+            if isinstance(plan.writes, tuple)
+            else self._trees.root(self._desired.root_id).count
+        )
         workers = worker_count(self._jobs) if total >= PARALLEL_FROM else 1
         # Read before the workers are forked, so that they share it.
         cache.prepare_lookup(total)

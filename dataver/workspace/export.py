@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from dataver.disk.disk import Disk
 from dataver.disk.link import LinkType
 from dataver.errors import UnsafeError, show_path
 from dataver.formats.pointer import Pointer
@@ -18,20 +18,22 @@ from dataver.workspace.placing import Placement, place_batch
 from dataver.workspace.sparse import Sparse
 
 
-def export(
-    cache: Cache,
-    disk: Disk,
-    trees: Trees,
-    path: bytes,
-    pointer: Pointer,
-    patterns: tuple[bytes, ...],
-    folder: Path,
-    links: Sequence[LinkType],
-) -> Outcome:
-    """Write the files of *pointer* to *folder*/*path*, which must not exist; nothing is remembered.
+class Version(NamedTuple):
+    """What to write."""
+
+    path: bytes
+    """Of the target, from the top."""
+    pointer: Pointer
+    patterns: tuple[bytes, ...]
+    """Paths inside the target; empty for all of it."""
+
+
+def export(cache: Cache, trees: Trees, version: Version, folder: Path, links: Sequence[LinkType]) -> Outcome:
+    """Write the files of *version* below *folder*, where nothing of it may exist; nothing is remembered.
 
     Raises: UnsafeError where something is there already, local errors.
     """
+    path, pointer, patterns = version
     place = os.fsencode(folder) + b"/" + path
     if os.path.lexists(place):
         raise UnsafeError(f"{show_path(place)} exists", hint="name another folder with --to")
@@ -41,26 +43,18 @@ def export(
     sparse = Sparse(patterns)
     outcome = Outcome()
     batch: list[Placement] = []
+
+    def write(placements: list[Placement]) -> None:
+        placed = place_batch(root, single, cache, cache.disk, links, placements)
+        outcome.written += placed.files
+        outcome.size += placed.size
+        outcome.failed += placed.failed
+
     for entry in trees.entries(pointer.root_id):
         if sparse.matches(entry.path):
             batch.append(Placement(entry, None))
         if len(batch) >= BATCH_FILES:
-            _place(root, single, cache, disk, links, batch, outcome)
+            write(batch)
             batch = []
-    _place(root, single, cache, disk, links, batch, outcome)
+    write(batch)
     return outcome
-
-
-def _place(
-    root: bytes,
-    single: bytes,
-    cache: Cache,
-    disk: Disk,
-    links: Sequence[LinkType],
-    batch: list[Placement],
-    outcome: Outcome,
-) -> None:
-    placed = place_batch(root, single, cache, disk, links, batch)
-    outcome.written += placed.files
-    outcome.size += placed.size
-    outcome.failed += placed.failed

@@ -33,6 +33,13 @@ PARALLEL_FROM = 2_000
 """Files from which worker processes pay."""
 
 
+class Place(NamedTuple):
+    """Where a target lies: an absolute path, of a folder or of one file."""
+
+    root: bytes
+    is_single: bool
+
+
 class Group(NamedTuple):
     """Files of one folder to read, in the order of their names."""
 
@@ -100,7 +107,7 @@ def hash_only(
     rows: dict[bytes, list[int]] | None = None,
 ) -> list[Failure]:
     """Fill in the oids of *snapshot*'s fresh rows; return what could not be read."""
-    work = partial(_take, snapshot.root, snapshot.is_single, cache, None)
+    work = partial(_take, Place(snapshot.root, snapshot.is_single), cache, None)
     return _run(snapshot, algorithm, work, None, jobs=jobs, progress=progress, label="hashing", rows=rows)
 
 
@@ -118,7 +125,7 @@ def hash_into(
     """Fill in the oids of *snapshot*'s fresh rows and give *writer* the content that the cache lacks."""
     # Opened before the workers are forked, so that they share what was read of the tables.
     cache.has(blob_name(oid_of_digest(1, bytes(32))))
-    work = partial(_take, snapshot.root, snapshot.is_single, cache, disk)
+    work = partial(_take, Place(snapshot.root, snapshot.is_single), cache, disk)
     return _run(snapshot, algorithm, work, writer, jobs=jobs, progress=progress, label="adding", rows=rows)
 
 
@@ -173,12 +180,12 @@ def _fill_in(snapshot: Snapshot, batch: Batch, found: bytearray) -> None:
         at += size
 
 
-def _take(root: bytes, is_single: bool, cache: Cache | None, disk: Disk | None, batch: Batch) -> Taken:
+def _take(place: Place, cache: Cache | None, disk: Disk | None, batch: Batch) -> Taken:
     """Read one batch; runs in a worker process.  With a *disk* what the cache lacks is kept."""
     taken = Taken()
-    base, real_name = root, b""
-    if is_single:
-        parent, _, real_name = root.rpartition(b"/")
+    base, real_name = place.root, b""
+    if place.is_single:
+        parent, _, real_name = place.root.rpartition(b"/")
         base = parent or b"/"
     reader = Reader(cache, disk, taken, batch.algorithm)
     root_fd = open_root(base)

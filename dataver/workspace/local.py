@@ -53,7 +53,10 @@ def clone_id(common_folder: str, disk: Disk) -> str:
                 text = file.read(64).decode("ascii", "replace").strip()
             if len(text) == 32:
                 return text
-            raise FormatError(path, "no clone id", )
+            raise FormatError(
+                path,
+                "no clone id",
+            )
         except FileNotFoundError:
             make_folders(disk, common_folder)
             try:

@@ -4,6 +4,8 @@ The only module that writes the user's files.  A file is written beside its plac
 it; a folder that does not exist yet is filled under a temp name and renamed as a whole, which
 saves a rename for each file.  Folders are opened component by component, never through a symlink.
 No file is synced: the index calls them clean by their stats only.
+
+Longer than 300 lines because a folder that is filled under a temp name is one state machine.
 """
 
 from __future__ import annotations
@@ -270,7 +272,11 @@ class _Writer:
 
     def _loose_source(self, entry: Entry) -> str | None:
         assert entry.oid is not None
-        if entry.size < self._cache.pack_below and "hardlink" not in self._links and "symlink" not in self._links:
+        if (
+            entry.size < self._cache.pack_below
+            and "hardlink" not in self._links
+            and "symlink" not in self._links
+        ):
             return None
         return self._cache.loose.path(entry.oid) if self._cache.loose.has(entry.oid) else None
 
@@ -306,5 +312,3 @@ class _Writer:
             raise
         finally:
             os.close(fd)
-
-

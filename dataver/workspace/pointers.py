@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dataver.disk.safe_open import open_file, open_root
 from dataver.errors import ConflictError, DataverError, FormatError, UnsafeError, local_error, show_path
@@ -72,7 +73,11 @@ def list_targets(git: Git) -> list[Target]:
     root_fd = open_root(git.top)
     try:
         return [
-            _target(git, root_fd, path, head.get(path, ""), staged.get(path, ""), stages.get(path), path in links)
+            _target(
+                git,
+                root_fd,
+                _Rows(path, head.get(path, ""), staged.get(path, ""), stages.get(path), path in links),
+            )
             for path in paths
             if path not in (b".dv",) and not path.endswith(b"/.dv")
         ]
@@ -80,15 +85,18 @@ def list_targets(git: Git) -> list[Target]:
         os.close(root_fd)
 
 
-def _target(
-    git: Git,
-    root_fd: int,
-    path: bytes,
-    head_blob: str,
-    index_blob: str,
-    stages: Sequence[str] | None,
-    is_link: bool,
-) -> Target:
+class _Rows(NamedTuple):
+    """What Git says of one pointer."""
+
+    path: bytes
+    head_blob: str
+    index_blob: str
+    stages: Sequence[str] | None
+    is_link: bool
+
+
+def _target(git: Git, root_fd: int, rows: _Rows) -> Target:
+    path, head_blob, index_blob, stages, is_link = rows
     triple = (stages[0], stages[1], stages[2]) if stages else ("", "", "")
     pointer: Pointer | None = None
     error: DataverError | None = None

@@ -57,6 +57,8 @@ class Addition:
 
 
 class Recording:
+    """The making of one target's new tree out of what was found and what was known."""
+
     def __init__(
         self,
         workspace: Workspace,
@@ -92,9 +94,7 @@ class Recording:
             raise MissingObjectError(f"a part of the tree of {show_path(self._look.path)}")
         self.start_anew()
 
-    def finish(
-        self, writer: CacheWriter, key_of: KeyOf, denier: Denier | None
-    ) -> Addition:
+    def finish(self, writer: CacheWriter, key_of: KeyOf, denier: Denier | None) -> Addition:
         look, snapshot = self._look, self._snapshot
         size_of = self._workspace.size_of
         if self._old_root is None or self._is_replaced:

@@ -3,6 +3,8 @@
 The only module that walks the user's files.  Every folder is opened below its parent without
 following a symlink; a folder that is unchanged since the index was written is not listed, and
 its files cost one `fstatat` each and one comparison for all.  Nothing is opened or hashed here.
+
+Longer than 300 lines because the walk is one recursion over descriptors, index rows and rules.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from dataver.workspace.snapshot import Snapshot, Stat, Unsafe, is_racy, stat_cel
 _KIND = 0o170000
 """The bits of a mode that say what a file is."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def _with_slash(name: bytes) -> bytes:
     """Return the key by which folders sort: in the order of whole paths a name counts with its slash."""
@@ -317,9 +320,7 @@ class _Walk:
             return sound
         skips = self._ignore.skips
         return [
-            n
-            for n in sound
-            if not skips(prefix + n, is_folder=is_folder) or self._is_tracked(prefix + n)
+            n for n in sound if not skips(prefix + n, is_folder=is_folder) or self._is_tracked(prefix + n)
         ]
 
     def _keep(

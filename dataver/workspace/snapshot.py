@@ -10,13 +10,13 @@ import bisect
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 from dataver.hashing import BLAKE3, DIGEST_SIZES
 from dataver.index.columns import NEVER_NS, OID_SIZE, STAT_FIELDS, STAT_SIZE, Folder, dump
-from dataver.model.names import Oid
+from dataver.model.names import Oid, is_below
 from dataver.model.tree import EMPTY_FOLDER, EXECUTABLE, FILE, SYMLINK, Entry
 
 CACHED_LINK = 0x80
@@ -130,7 +130,9 @@ def is_racy(mtime_ns: int, ctime_ns: int, taken_ns: int) -> bool:
     if mtime_ns >= taken_ns - TICK_NS or ctime_ns >= taken_ns - TICK_NS:
         return True
     # A file system that keeps whole seconds only.
-    return mtime_ns % 1_000_000_000 == 0 and ctime_ns % 1_000_000_000 == 0 and ctime_ns >= taken_ns - _COARSE_NS
+    return (
+        mtime_ns % 1_000_000_000 == 0 and ctime_ns % 1_000_000_000 == 0 and ctime_ns >= taken_ns - _COARSE_NS
+    )
 
 
 def distrust_racy(after: Snapshot, before: Snapshot) -> None:
@@ -253,7 +255,9 @@ def save_index(
         folder = folders[path]
         stats = bytearray(folder.stats)
         cells = memoryview(stats).cast("q")
-        latest = max(max(cells[2::STAT_FIELDS].tolist(), default=0), max(cells[3::STAT_FIELDS].tolist(), default=0))
+        latest = max(
+            max(cells[2::STAT_FIELDS].tolist(), default=0), max(cells[3::STAT_FIELDS].tolist(), default=0)
+        )
         has_unknown = any(folder.oids[row * OID_SIZE] == 0 for row in rows)
         if has_unknown or latest >= taken_ns - _COARSE_NS:
             for row in rows:
@@ -263,3 +267,21 @@ def save_index(
         cells.release()
         folders[path] = Folder(folder.own, folder.joined, stats, folder.oids)
     write(dump(folders, root_id, touched, snapshot.stamp))
+
+
+def rows_within(snapshot: Snapshot, within: Iterable[bytes] | None) -> dict[bytes, list[int]]:
+    """Return the fresh rows at or below the paths *within*; all of them where it is None."""
+    if within is None:
+        return snapshot.fresh
+    wanted = list(within)
+    found: dict[bytes, list[int]] = {}
+    for folder, rows in snapshot.fresh.items():
+        if any(is_below(folder, path) for path in wanted):
+            found[folder] = rows
+            continue
+        names = snapshot.folders[folder].names
+        prefix = folder + b"/" if folder else b""
+        some = [row for row in rows if any(prefix + names[row] == path for path in wanted)]
+        if some:
+            found[folder] = some
+    return found

@@ -18,11 +18,11 @@ from dataver.errors import DataverError, Failure, PermissionDeniedError, UnsafeF
 from dataver.hashing import digest
 from dataver.index.columns import Columns, load
 from dataver.index.state import State
-from dataver.model.names import Oid, folders_of, is_below, oid_of_digest
+from dataver.model.names import Oid, folders_of, oid_of_digest
 from dataver.progress import SILENT, Progress
 from dataver.workspace.record import Record, Records, record_name
 from dataver.workspace.scan import scan
-from dataver.workspace.snapshot import Snapshot, Unsafe, save_index
+from dataver.workspace.snapshot import Snapshot, Unsafe, rows_within, save_index
 
 if TYPE_CHECKING:
     from dataver.store.cache import Cache
@@ -138,9 +138,7 @@ class Workspace:
         )
         look = Look(target, record, columns, snapshot)
         if snapshot is not None:
-            look.failed += [
-                _refusal(self._shown(target, u.path, snapshot), u) for u in snapshot.unsafe
-            ]
+            look.failed += [_refusal(self._shown(target, u.path, snapshot), u) for u in snapshot.unsafe]
         return look
 
     def _check_above(self, target: bytes) -> None:
@@ -292,21 +290,3 @@ class Workspace:
 def _refusal(path: bytes, unsafe: Unsafe) -> Failure:
     error = PermissionDeniedError(path) if unsafe.is_denied else UnsafeFileError(path, unsafe.why)
     return error.failure(path)
-
-
-def rows_within(snapshot: Snapshot, within: Iterable[bytes] | None) -> dict[bytes, list[int]]:
-    """Return the fresh rows at or below the paths *within*; all of them where it is None."""
-    if within is None:
-        return snapshot.fresh
-    wanted = list(within)
-    found: dict[bytes, list[int]] = {}
-    for folder, rows in snapshot.fresh.items():
-        if any(is_below(folder, path) for path in wanted):
-            found[folder] = rows
-            continue
-        names = snapshot.folders[folder].names
-        prefix = folder + b"/" if folder else b""
-        some = [row for row in rows if any(prefix + names[row] == path for path in wanted)]
-        if some:
-            found[folder] = some
-    return found
