@@ -108,7 +108,7 @@ def git_digest(data: Buffer, *, is_sha256: bool) -> str:
     try:
         from _sha1 import sha1  # type: ignore[import-not-found]  # CPython's own, without OpenSSL
     except ImportError:
-        from hashlib import sha1
+        from hashlib import sha1  # another Python: slower to load, the same digest
     return str(sha1(data).hexdigest())
 
 

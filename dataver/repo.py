@@ -160,7 +160,7 @@ class Repo:
         from dataver.transfer.connect import known_records
 
         pin = bytes.fromhex(self.config.signers_pin)
-        return merged([fold(records, pin=pin) for records in known_records(self.common_folder)])
+        return merged([fold(k.records, pin=pin, told=k.told) for k in known_records(self.common_folder)])
 
     @cached_property
     def trees(self) -> Trees:

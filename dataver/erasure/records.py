@@ -248,7 +248,11 @@ def merged(states: Sequence[ErasureState]) -> ErasureState:
         return states[0] if states else NO_ERASURES
     substitutes = {c: s for state in states for c, s in state.erased.substitutes.items()}
     return ErasureState(
-        erased=Erased(frozenset().union(*(s.erased.entries for s in states)), substitutes),
+        erased=Erased(
+            frozenset().union(*(s.erased.entries for s in states)),
+            substitutes,
+            frozenset().union(*(s.erased.told for s in states)),
+        ),
         denied={k: v for s in states for k, v in s.denied.items()},
         held={k: v for s in states for k, v in s.held.items()},
         erased_by={k: v for s in states for k, v in s.erased_by.items()},

@@ -102,7 +102,7 @@ def unset_key(data: bytes, key: Sequence[str], origin: str) -> bytes:
 
 
 def _document(data: bytes, origin: str) -> "tomlkit.TOMLDocument":  # type: ignore[name-defined]  # noqa: F821, UP037
-    import tomlkit
+    import tomlkit  # only `config` and `remote` edit files
     from tomlkit.exceptions import TOMLKitError
 
     parse_config(data, origin)  # one judge of what is TOML, with its limits

@@ -17,6 +17,7 @@ from dataver.repo import Repo
 from dataver.workspace.paths import PathLike, relative_to_top, select
 from dataver.workspace.pointers import Target, pointers_at
 from dataver.workspace.snapshot import Snapshot
+from dataver.workspace.sparse import Sparse, is_glob
 
 _LOOKED_AT = 20_000
 """Entries among which a mistyped path is looked for."""
@@ -106,8 +107,6 @@ def _near(repo: Repo, choice: Choice, path: bytes) -> list[str]:
 
 def is_in_tree(repo: Repo, pointer: Pointer, pattern: bytes) -> bool:
     """Tell whether a path or pattern inside a target means anything of its tree."""
-    from dataver.workspace.sparse import Sparse, is_glob
-
     if repo.trees.holds(pointer.root_id, pattern):
         return True
     sparse = Sparse([pattern])
@@ -116,8 +115,6 @@ def is_in_tree(repo: Repo, pointer: Pointer, pattern: bytes) -> bool:
 
 def is_on_disk(snapshot: Snapshot, pattern: bytes) -> bool:
     """Tell whether a path or pattern inside a target means anything that a scan found."""
-    from dataver.workspace.sparse import Sparse, is_glob
-
     if pattern in snapshot.folders or snapshot.find(pattern) is not None:
         return True
     sparse = Sparse([pattern])

@@ -60,7 +60,7 @@ def fetch(
         seconds=repo.clock.monotonic() - start,
         dry_run=dry_run,
         failed=(*chosen.failed, *explained(repo, chosen, done.failed), *_unmatched(chosen, done.matched)),
-        warnings=tuple(chosen.warnings),
+        warnings=tuple(dict.fromkeys((*chosen.warnings, *done.warnings))),
     )
 
 

@@ -25,6 +25,7 @@ from dataver.workspace.paths import PathLike, Selection, select
 from dataver.workspace.pointers import Target
 from dataver.workspace.presence import missing_entries
 from dataver.workspace.record import Record
+from dataver.workspace.sparse import Sparse
 from dataver.workspace.workspace import Look, Tracked
 
 if TYPE_CHECKING:
@@ -213,8 +214,6 @@ def _nowhere(repo: Repo, compared: Compared, lost: int) -> int:
 
 
 def _is_selected(change: Change, selection: Selection) -> bool:
-    from dataver.workspace.sparse import Sparse
-
     return not selection.patterns or Sparse(selection.patterns).matches(
         change.path[len(selection.target.path) + 1 :]
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from dataver.disk.atomic import make_folders, replace
 from dataver.disk.disk import Clock, Disk
@@ -97,7 +98,8 @@ def keep_seen(remote: Remote, common_folder: str, disk: Disk) -> None:
     records = remote.records()
     if records or os.path.exists(_records_path(common_folder, remote.remote_id)):
         rows = [[r.seq, r.kind, r.time_s, r.repo_id, r.body.decode()] for r in records]
-        data = json.dumps([1, rows], ensure_ascii=False).encode()
+        told = sorted(commitment.hex() for commitment in remote.told())
+        data = json.dumps([1, rows, told], ensure_ascii=False).encode()
         replace(disk, _records_path(common_folder, remote.remote_id), data)
     replace(disk, path, text)
 
@@ -106,8 +108,16 @@ def _records_path(common_folder: str, remote_id: str) -> str:
     return f"{folder_of(common_folder)}/{remote_id}.records"
 
 
-def known_records(common_folder: str) -> Sequence[Sequence[Record]]:
-    """Return the mirrored erasure records, one sequence per remote that has any.
+class Known(NamedTuple):
+    """What this clone mirrors of one remote's journal."""
+
+    records: Sequence[Record]
+    told: Sequence[bytes]
+    """Commitments that pushes say they left out of leaves."""
+
+
+def known_records(common_folder: str) -> list[Known]:
+    """Return the mirrored erasure records, one item per remote that has any.
 
     Raises: FormatError for a damaged mirror: without it nothing says what is erased.
     """
@@ -115,16 +125,17 @@ def known_records(common_folder: str) -> Sequence[Sequence[Record]]:
     try:
         names = sorted(n for n in os.listdir(folder) if n.endswith(".records"))
     except FileNotFoundError:
-        return ()
+        return []
     found = []
     for name in names:
         path = f"{folder}/{name}"
         try:
             with open(path, "rb") as file:
-                version, rows = json.loads(file.read())
+                version, rows, told = json.loads(file.read())
             if version != 1:
                 raise ValueError(f"version {version}")
-            found.append([Record(r[0], r[1], r[2], r[3], r[4].encode()) for r in rows])
+            records = [Record(r[0], r[1], r[2], r[3], r[4].encode()) for r in rows]
+            found.append(Known(records, [bytes.fromhex(text) for text in told]))
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise FormatError(path, "the mirror of erasure records is damaged") from error
         except OSError as error:

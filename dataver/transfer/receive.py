@@ -27,7 +27,7 @@ from dataver.transfer.orders import Order, Places, read_sound
 from dataver.transfer.space import check_space
 from dataver.transfer.structure import Structure
 from dataver.transfer.unpack import unpack
-from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
+from dataver.transfer.wanted import Ends, Version, corrupt_failure, erased_warning, missing_failure
 
 _MOST_PLACES = 1_000_000
 """Small objects looked up before they are read."""
@@ -46,6 +46,8 @@ class Received:
     received: int = 0
     """Bytes of objects that came, or would come."""
     failed: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
+    """Files that an erasure forbids: they are not fetched."""
     matched: set[int] = field(default_factory=set)
     """Positions of the versions that have a wanted path, or may have."""
 
@@ -120,7 +122,7 @@ class _Receiving:
             yield leaf.view
 
     def _take(self, version: Version, entries: Sequence[Entry]) -> None:
-        files = [(version, e) for e in entries if e.oid is not None]
+        files = [(version, e) for e in entries if e.oid is not None and not self._is_denied(version, e)]
         self._done.files += len(files)
         self._done.size += sum(e.size for _, e in files)
         self._batch += files
@@ -128,6 +130,13 @@ class _Receiving:
             self._look_up()
             if self._small.count >= _MOST_PLACES:
                 self._read_small()
+
+    def _is_denied(self, version: Version, entry: Entry) -> bool:
+        denies = self._ends.denies
+        erasure = denies(entry.path, entry.oid) if denies is not None and entry.oid is not None else ""
+        if erasure:
+            self._done.warnings.append(erased_warning(version.shown(entry.path), erasure))
+        return bool(erasure)
 
     def _look_up(self) -> None:
         """Find out which of the gathered files the cache lacks, and where they lie."""

@@ -39,7 +39,7 @@ from dataver.transfer.orders import read_sound
 from dataver.transfer.outgoing import Outgoing
 from dataver.transfer.pack_up import Lacks
 from dataver.transfer.structure import Structure
-from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
+from dataver.transfer.wanted import Ends, Version, corrupt_failure, erased_warning, missing_failure
 
 _ASK_AT_ONCE = 16_384
 _MOST_COMPLETE_ROOTS = 64
@@ -157,12 +157,10 @@ class Survey:
             return leaf
         gone: set[bytes] = set()
         for entry, commitment in zip(leaf.entries, leaf.commitments, strict=True):
-            erasure = denies(entry.oid) if entry.oid is not None else ""
+            erasure = denies(entry.path, entry.oid) if entry.oid is not None else ""
             if erasure:
                 gone.add(commitment)
-                shown = version.shown(entry.path)
-                message = f"{show_path(shown)} was erased ({erasure}) and is left out"
-                self.found.warnings.append(Failure(shown, "erased", message, "", 0))
+                self.found.warnings.append(erased_warning(version.shown(entry.path), erasure))
         if not gone:
             return leaf
         self.found.redacted.setdefault(StructureId(leaf.leaf_id), set()).update(gone)

@@ -77,8 +77,9 @@ class Ends:
     disk: Disk
     erased: Erased = NOTHING_ERASED
     """What the journal's records say is erased, by commitment."""
-    denies: Callable[[Oid], str] | None = None
-    """Gives the erasure that forbids content, or the empty string; None: nothing is denied."""
+    denies: Callable[[bytes, Oid], str] | None = None
+    """Gives the erasure that forbids content everywhere or at a path of a tree, or the empty string;
+    None: nothing is denied."""
     jobs: int = 8
     """Requests at the same time."""
 
@@ -97,6 +98,11 @@ def distinct_versions(versions: Iterable[Version]) -> list[Version]:
 def missing_failure(shown: bytes, where: str) -> Failure:
     """Return that the object behind a path is nowhere; *where* names the places that were searched."""
     return MissingObjectError(show_path(shown), where).failure(shown)
+
+
+def erased_warning(shown: bytes, erasure: str) -> Failure:
+    """Return the notice that content is left out since the erasure *erasure* denies it."""
+    return Failure(shown, "erased", f"{show_path(shown)} was erased ({erasure}) and is left out", "", 0)
 
 
 def corrupt_failure(shown: bytes, where: str) -> Failure:

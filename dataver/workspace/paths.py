@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dataver.errors import NoSuchPathError, UnsupportedTargetError, show_path
 from dataver.model.names import RepoPath, check_path, is_below
 from dataver.workspace.pointers import Target
-from dataver.workspace.sparse import is_glob
+from dataver.workspace.sparse import Sparse, is_glob
 
 PathLike = str | bytes | os.PathLike[str]
 
@@ -78,8 +78,6 @@ def _choose(path: bytes, targets: Sequence[Target], chosen: dict[bytes, set[byte
 
 
 def _choose_glob(path: bytes, target: Target, chosen: dict[bytes, set[bytes] | None]) -> bool:
-    from dataver.workspace.sparse import Sparse
-
     if Sparse([path]).matches(target.path) or Sparse([path]).matches(target.pointer_path):
         chosen[target.path] = None
         return True

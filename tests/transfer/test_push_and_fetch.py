@@ -138,7 +138,7 @@ def test_a_dry_run_counts_what_a_push_sends(here: Clone, bucket: MemoryBucket) -
 def test_denied_content_is_left_out_and_said(here: Clone, there: Clone, bucket: MemoryBucket) -> None:
     version = here.commit(SMALL)
     denied = oid_of(SMALL[b"d0/f007"])
-    ends = here.ends(bucket, denies=lambda oid: "E-1f3a9c2e" if oid == denied else "")
+    ends = here.ends(bucket, denies=lambda path, oid: "E-1f3a9c2e" if oid == denied else "")
 
     done = send(ends, [version], WRITER)
 
