@@ -81,14 +81,14 @@ class Repo:
         self._remotes: dict[str, Remote] = {}
 
     @classmethod
-    def open(cls, start: str = ".", *, overrides: Mapping[str, str] | None = None) -> Repo:
+    def open(cls, start: str | os.PathLike[str] = ".", *, overrides: Mapping[str, str] | None = None) -> Repo:
         """Open the repository that the folder *start* lies in.
 
         *overrides* are configuration values by key, stronger than every file.
 
         Raises: NoGitError, NoDataverError.
         """
-        return cls(start, overrides=overrides)
+        return cls(os.fspath(start), overrides=overrides)
 
     def __enter__(self) -> Repo:
         return self

@@ -81,7 +81,7 @@ pointers = st.builds(
     files=st.integers(0, (1 << 63) - 1),
     size_text=st.integers(0, (1 << 63) - 1).map(size_text),
     note=st.dictionaries(
-        _note_keys, st.text(st.characters(exclude_categories=("Cs",)), max_size=20), max_size=4
+        _note_keys, st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=4
     ),
 )
 

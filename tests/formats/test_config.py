@@ -9,7 +9,7 @@ from dataver.formats.config import dump_parsed, load_parsed, parse_config, set_k
 
 NAMES = ("jobs", "link", "origin", "with-dash", "0")
 values = st.one_of(
-    st.text(st.characters(exclude_categories=("Cs",)), max_size=8), st.integers(-9, 9), st.booleans()
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.integers(-9, 9), st.booleans()
 )
 keys = st.lists(st.sampled_from(NAMES), min_size=2, max_size=3).map(tuple)
 
@@ -48,12 +48,12 @@ def test_what_is_set_is_read_back(settings: list[tuple[tuple[str, ...], str | in
         expected[key] = value
 
     parsed = parse_config(data, "f")
-    for key, value in expected.items():
+    for key, wanted in expected.items():
         found: object = parsed
         for part in key:
             assert isinstance(found, dict)
             found = found[part]
-        assert found == value
+        assert found == wanted
     assert data.startswith(b"# a comment\n")
 
 

@@ -41,7 +41,7 @@ def row(content: bytes, **changed: int) -> Row:
     """Give a row that is right but for *changed*."""
     name = blob_name(oid_of_digest(BLAKE3, digest(BLAKE3, content)))
     right = Row(name, codec.STORED, 0, pack.HEADER_SIZE, 10, 10, 0)
-    return right._replace(**changed)
+    return right._replace(**changed)  # type: ignore[arg-type]
 
 
 @given(contents)

@@ -79,7 +79,7 @@ def test_a_dry_run_over_a_changed_file_says_that_it_would_be_refused(other: Path
     assert [failure.code for failure in done.failed] == ["would-overwrite"]
 
 
-def test_a_second_pull_looks_at_each_file_once(other: Path) -> None:
+def test_a_second_pull_keeps_every_file(other: Path) -> None:
     with Repo.open(str(other)) as repo:
         pull(repo)
 

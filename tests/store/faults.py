@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -83,7 +84,7 @@ class Faulty:
     def prepare(self) -> None:
         self.inner.prepare()
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def keys(self, prefix: str = "") -> builtins.list[str]:
         """Return what lies there, uncounted."""
         return [info.key for info in self.inner.list(prefix)]
 
