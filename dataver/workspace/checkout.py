@@ -15,6 +15,7 @@ from functools import partial
 
 from dataver.disk.link import LinkType
 from dataver.errors import (
+    FormatError,
     LocalIOError,
     MissingObjectError,
     WouldOverwriteError,
@@ -137,9 +138,19 @@ class Checkout:
             return False
         try:
             found = self._trees.find(record.root_id, entry.path)
+            if found is None and self._trees.erased:
+                found = self._erased_since(record.root_id, entry)
         except MissingObjectError:
             return False
         return found is not None and Sparse(record.patterns).matches(entry.path)
+
+    def _erased_since(self, root_id: bytes, here: Entry) -> Entry | None:
+        """Return *here* where it is still what was placed, as an intact copy of its leaf tells."""
+        try:
+            found = Trees(self._workspace.cache).find(root_id, here.path)
+        except FormatError:  # a copy that lacks entries says nothing without the records
+            return None
+        return found if found is not None and found[:4] == here[:4] else None
 
     def _changes(self, *, relink: bool) -> Iterable[Change]:
         root_id = self._desired.root_id

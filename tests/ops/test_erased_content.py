@@ -19,9 +19,10 @@ from dataver.formats.erasure import (
 )
 from dataver.formats.pointer import decode_pointer
 from dataver.formats.redaction import Erased, redact
+from dataver.formats.root import encode_root
 from dataver.formats.tree import decode_leaf, encode_leaf
 from dataver.hashing import BLAKE3, digest
-from dataver.model.names import Oid, blob_name, leaf_name, oid_of_digest
+from dataver.model.names import Oid, blob_name, leaf_name, oid_of_digest, root_name
 from dataver.ops.checkout import checkout
 from dataver.ops.diff import diff
 from dataver.ops.fetch import fetch
@@ -30,6 +31,7 @@ from dataver.ops.pull import pull
 from dataver.ops.push import push
 from dataver.ops.status import status
 from dataver.repo import Repo
+from dataver.store.cache_writer import CacheWriter
 from dataver.store.journal import Draft
 from dataver.transfer.orders import read_sound
 from tests.ops.exchange_bench import FILES, clone, git, new_project, packs, record, write
@@ -129,7 +131,7 @@ def test_after_a_fetch_no_view_shows_a_redacted_entry(published: Path) -> None:
 
     assert PATH.encode() not in listed
     assert (placed.failed, codes(placed.warnings)) == ((), ["erased"])
-    assert [t.is_clean for t in shown.targets] == [True]
+    assert (shown.is_clean, [t.erased for t in shown.targets]) == (True, [1])
     assert changes.targets == ()
 
 
@@ -158,6 +160,19 @@ def test_a_pull_takes_an_erased_file_out_of_the_workspace(published: Path) -> No
     assert (other / "data/b.txt").read_text() == FILES["data/b.txt"]
 
 
+def test_an_erased_file_that_the_user_changed_stays(published: Path) -> None:
+    other = clone(published, "other")
+    with Repo.open(str(other)) as repo:
+        pull(repo)
+    redact_entry(published)
+    write(other, {PATH: "mine\n"})
+
+    with Repo.open(str(other)) as repo:
+        pull(repo)
+
+    assert (other / PATH).read_text() == "mine\n"
+
+
 def test_a_push_from_a_clone_with_the_intact_leaf_sends_it_redacted(project: Path) -> None:
     redact_entry(project)
 
@@ -176,19 +191,20 @@ def test_a_push_from_a_clone_with_the_intact_leaf_sends_it_redacted(project: Pat
 
 def test_a_stub_that_no_record_names_is_damage(project: Path) -> None:
     with Repo.open(str(project)) as repo:
-        (ref,) = repo.trees.root(decode_pointer((project / "data.dv").read_bytes(), "data.dv").root_id).leaves
-        leaf = repo.trees.leaf(ref)
-        stubbed = redact(leaf, Erased(frozenset(leaf.commitments[:1]), {}))
+        root = repo.trees.root(decode_pointer((project / "data.dv").read_bytes(), "data.dv").root_id)
+        leaf = repo.trees.leaf(root.leaves[0])
+        stubbed = encode_leaf(redact(leaf, Erased(frozenset(leaf.commitments[:1]), {})))
         for pack in Path(repo.cache.folder, "packs").glob("s-*"):
             pack.unlink()
-    with Repo.open(str(project)) as repo, repo.cache.writer() as writer:
-        writer.add(leaf_name(ref.leaf_id), encode_leaf(stubbed))
+    with Repo.open(str(project)) as repo, CacheWriter(repo.cache) as writer:
+        writer.add(leaf_name(leaf.leaf_id), stubbed)
+        writer.add(root_name(root.root_id), encode_root(root.leaves, root.guide)[1])
         writer.commit()
 
     with Repo.open(str(project)) as repo:
         done = push(repo)
 
-    assert done.exit_status == 3
+    assert (done.exit_status, [failure.path for failure in done.failed]) == (3, [b"data"])
 
 
 # -- content that a record denies -------------------------------------------------------------------

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from dataver.errors import NoRemoteError, NoSuchPathError, UnknownRemoteError, UnsafeError, UsageError
+from dataver.disk.atomic import TEMP_PREFIX
+from dataver.errors import (
+    DiskFullError,
+    NoRemoteError,
+    NoSuchPathError,
+    UnknownRemoteError,
+    UnsafeError,
+    UsageError,
+)
 from dataver.ops.add import add
 from dataver.ops.fetch import fetch
 from dataver.ops.init import init
@@ -230,3 +238,33 @@ def test_a_killed_push_goes_on_where_it_was(project: Path) -> None:
     with Repo.open(str(clone(project, "other"))) as repo:
         assert fetch(repo).failed == ()
     assert git(project, "status", "--porcelain") == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_remote_gives_exit_7_and_the_push_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        project = new_project(tmp_path / "churn", remote="../disk/store")
+        for n in range(12):
+            (project / f"data/{n}.bin").write_bytes(os.urandom(1_000_000))
+        record(project, "data")
+
+        with Repo.open(str(project)) as repo, pytest.raises(DiskFullError) as caught:
+            push(repo)
+        left = [p for p in (disk / "store").rglob("*") if p.name.startswith(TEMP_PREFIX)]
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        with Repo.open(str(clone(project, "early"))) as repo:
+            early = fetch(repo)
+        with Repo.open(str(project)) as repo:
+            done = push(repo)
+
+        assert caught.value.exit_status == 7
+        assert (left, early.exit_status, done.failed) == ([], 3, ())
+        with Repo.open(str(clone(project, "other"))) as repo:
+            assert fetch(repo).failed == ()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

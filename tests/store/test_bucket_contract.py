@@ -210,3 +210,12 @@ def test_a_probe_finds_out_what_can_be_done_and_leaves_nothing(bucket: Bucket) -
     assert (found.can_list, found.can_write, found.can_delete) == (True, True, True)
     assert found.has_create_if_absent == bucket.has_create_if_absent
     assert list(bucket.list("")) == []
+
+
+def test_memory_that_is_used_again_after_a_put_changes_nothing(bucket: Bucket) -> None:
+    memory = bytearray(b"first")
+
+    bucket.put("packs/aa/view", memoryview(memory)[:4])
+    memory[:] = b"other"
+
+    assert bucket.get("packs/aa/view") == b"firs"
