@@ -451,6 +451,11 @@ class SignatureRefusedError(DataverError):
         super().__init__(f"erasure record {record} is refused: {why}")
 
 
+def erased_warning(shown: bytes, erasure: str) -> Failure:
+    """Return the notice that content is left out since the erasure *erasure* denies it."""
+    return Failure(shown, "erased", f"{show_path(shown)} was erased ({erasure}) and is left out", "", 0)
+
+
 # Which cause decides when several things failed: the first of these that occurred.
 EXIT_PRECEDENCE: tuple[int, ...] = (130, 143, 3, 6, 12, 13, 4, 7, 5, 2, 1)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -191,6 +191,15 @@ class Repo:
         from dataver.erasure.deny import denier  # only where content is denied
 
         return denier(self.erasures, self.secret)
+
+    def entry_denier(self) -> Callable[[bytes, Oid], str] | None:
+        """Return what names the erasure that denies content, everywhere or at a path of a tree."""
+        secret = self.secret
+        if secret is None or self.denier() is None:
+            return None
+        from dataver.erasure.deny import denied_entry  # only where content is denied
+
+        return partial(denied_entry, self.erasures, secret)
 
     def erasure_names(self, root_id: bytes) -> list[str]:
         """Return the names of the erasures that took entries of a tree, sorted."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataver.disk.link import LINK_TYPES, LinkType
-from dataver.errors import DataverError, Failure, UsageError
+from dataver.errors import DataverError, Failure, UsageError, erased_warning
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import Change
@@ -75,6 +75,7 @@ def checkout(
             continue
         failed += outcome.failed
         warnings += erased_warnings(repo, choice)
+        warnings += [erased_warning(path, name) for path, name in outcome.denied.items()]
         planned += [c._replace(path=choice.shown(c.path)) for c in outcome.planned]
         done.append(_target(choice, outcome, is_moved=choice.path in moved))
     return CheckoutResult(
@@ -135,8 +136,8 @@ def _bring(
     def work_on(look: Look, desired: Desired) -> Checkout:
         trash = f"{repo.common_folder}/trash"
         return Checkout(
-            workspace, repo.trees, look, desired,
-            links=links, trash=trash, force=force, jobs=workers, progress=progress,
+            workspace, repo.trees, look, desired, links=links, denies=repo.entry_denier(),
+            trash=trash, force=force, jobs=workers, progress=progress,
         )  # fmt: skip
 
     look = looked()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-from dataver.erasure.deny import denied_entry
 from dataver.errors import DataverError, Failure, UnsafeError, UsageError, show_path
 from dataver.formats.pointer import Pointer, decode_pointer, target_of
 from dataver.git import ALL
-from dataver.model.names import Oid, is_below
+from dataver.model.names import is_below
 from dataver.ops.choosing import Choice, origin_hint
 from dataver.repo import Repo
 from dataver.store.remote import Remote
@@ -185,15 +183,9 @@ def share_secret(repo: Repo, remote: Remote) -> None:
 
 def ends_of(repo: Repo, remote: Remote, jobs: int | None) -> Ends:
     """Return the cache and *remote* as the two ends of a transfer."""
-    return Ends(repo.cache, remote, repo.disk, repo.trees.erased, _denies(repo), jobs or repo.config.jobs)
-
-
-def _denies(repo: Repo) -> Callable[[bytes, Oid], str] | None:
-    """Return what names the erasure that denies content, everywhere or at a path of a tree."""
-    secret = repo.secret
-    if secret is None or repo.denier() is None:
-        return None
-    return partial(denied_entry, repo.erasures, secret)
+    return Ends(
+        repo.cache, remote, repo.disk, repo.trees.erased, repo.entry_denier(), jobs or repo.config.jobs
+    )
 
 
 def explained(repo: Repo, chosen: Selected, failed: Iterable[Failure]) -> list[Failure]:

@@ -193,7 +193,8 @@ class Cache:
         Raises: MissingObjectError; CorruptObjectError, after moving the bad copy to quarantine.
         """
         for attempt in range(2):
-            place = known or self.locate(name)
+            # A pack that was set aside meanwhile is closed: what it held is found anew.
+            place = known if known and known[0].reader.is_open else self.locate(name)
             if place is None and name[0] == BLOB:
                 data = self._read_loose(oid_of_name(name))
                 if data is not None:

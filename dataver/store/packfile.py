@@ -6,7 +6,9 @@ transfer sends them; the bytes themselves are `formats.pack`'s.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import deque
 from dataclasses import dataclass
 
 from dataver.disk.disk import Disk
@@ -101,6 +103,11 @@ class PackWriter:
             self._disk.unlink(self._path)
 
 
+_MOST_WINDOWS = 2
+"""Packs of which something read ahead is kept at the same time, 4 MiB each."""
+_reading_ahead: deque[PackReader] = deque()
+
+
 class PackReader:
     """Reads objects of one pack file by their rows; sequential reads are served from a window.
 
@@ -111,14 +118,21 @@ class PackReader:
         """Open *path*.  Raises: FileNotFoundError, which a folded pack may give."""
         self.path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._window = b""
-        self._start = 0
+        self._window: tuple[int, bytes] = (0, b"")
+        """Where what was read ahead begins, and its bytes."""
         self._last_end = -1
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        with contextlib.suppress(ValueError):
+            _reading_ahead.remove(self)
+        self.drop_window()
+
+    @property
+    def is_open(self) -> bool:
+        return self._fd >= 0
 
     @property
     def size(self) -> int:
@@ -146,17 +160,34 @@ class PackReader:
     def stored(self, row: Row) -> Buffer:
         """Return the stored bytes of *row*.  Raises: FormatError when the file ends before."""
         offset, size = row.offset, row.stored
-        start = offset - self._start
-        if start >= 0 and start + size <= len(self._window):
+        # Taken at once: another thread may drop the window, but not from under this read.
+        base, window = self._window
+        start = offset - base
+        if start >= 0 and start + size <= len(window):
             self._last_end = offset + size
-            return memoryview(self._window)[start : start + size]
+            return memoryview(window)[start : start + size]
         # A read that follows the last one closely is part of a run: read ahead.
         follows = 0 <= offset - self._last_end < _NEAR
+        if follows:
+            self._take_turn()
         data = os.pread(self._fd, max(size, _WINDOW) if follows else size, offset)
         if len(data) < size:
             raise FormatError(f"pack {self.path}", "truncated")
-        self._window, self._start, self._last_end = data, offset, offset + size
+        self._window, self._last_end = (offset, data), offset + size
         return data if len(data) == size else memoryview(data)[:size]
+
+    def _take_turn(self) -> None:
+        """Let go of the window of whoever read ahead before: hundreds of packs would hold gigabytes."""
+        if self in _reading_ahead:
+            return
+        with contextlib.suppress(IndexError):
+            while len(_reading_ahead) >= _MOST_WINDOWS:
+                _reading_ahead.popleft().drop_window()
+        _reading_ahead.append(self)
+
+    def drop_window(self) -> None:
+        """Forget what was read ahead."""
+        self._window = (0, b"")
 
     def read(self, row: Row) -> Buffer:
         """Return the object's bytes; the caller compares them with the object's id."""

@@ -15,6 +15,7 @@ from dataver.errors import (
     Failure,
     FormatError,
     MissingObjectError,
+    erased_warning,
     show_path,
 )
 from dataver.formats.recipe import CHUNK_ABOVE, Recipe, decode_recipe
@@ -27,7 +28,7 @@ from dataver.transfer.orders import Order, Places, read_sound
 from dataver.transfer.space import check_space
 from dataver.transfer.structure import Structure
 from dataver.transfer.unpack import unpack
-from dataver.transfer.wanted import Ends, Version, corrupt_failure, erased_warning, missing_failure
+from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
 
 _MOST_PLACES = 1_000_000
 """Small objects looked up before they are read."""

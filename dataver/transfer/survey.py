@@ -15,6 +15,7 @@ from dataver.errors import (
     Failure,
     FormatError,
     MissingObjectError,
+    erased_warning,
     show_path,
 )
 from dataver.formats.recipe import CHUNK_ABOVE, decode_recipe
@@ -39,7 +40,7 @@ from dataver.transfer.orders import read_sound
 from dataver.transfer.outgoing import Outgoing
 from dataver.transfer.pack_up import Lacks
 from dataver.transfer.structure import Structure
-from dataver.transfer.wanted import Ends, Version, corrupt_failure, erased_warning, missing_failure
+from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
 
 _ASK_AT_ONCE = 16_384
 _MOST_COMPLETE_ROOTS = 64

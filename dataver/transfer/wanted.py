@@ -100,11 +100,6 @@ def missing_failure(shown: bytes, where: str) -> Failure:
     return MissingObjectError(show_path(shown), where).failure(shown)
 
 
-def erased_warning(shown: bytes, erasure: str) -> Failure:
-    """Return the notice that content is left out since the erasure *erasure* denies it."""
-    return Failure(shown, "erased", f"{show_path(shown)} was erased ({erasure}) and is left out", "", 0)
-
-
 def corrupt_failure(shown: bytes, where: str) -> Failure:
     """Return that the bytes behind a path are not what they should be."""
     return CorruptObjectError(show_path(shown), where).failure(shown)

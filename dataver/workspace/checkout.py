@@ -10,7 +10,7 @@ Longer than 300 lines because what was planned, done and remembered share what w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from dataver.disk.link import LinkType
@@ -24,7 +24,7 @@ from dataver.errors import (
 )
 from dataver.index.columns import Folder
 from dataver.model.diff import Change
-from dataver.model.names import blob_name, folders_of, is_below
+from dataver.model.names import Oid, blob_name, folders_of, is_below
 from dataver.model.plan import CheckoutPlan, plan_checkout
 from dataver.model.tree import EMPTY_FOLDER, SINGLE_FILE_PATH, Entry
 from dataver.parallel import Processes, worker_count
@@ -57,6 +57,7 @@ class Checkout:
         desired: Desired,
         *,
         links: Sequence[LinkType],
+        denies: Callable[[bytes, Oid], str] | None,
         trash: str,
         force: bool,
         jobs: int,
@@ -69,6 +70,9 @@ class Checkout:
         self._sparse = Sparse(desired.patterns)
         self._narrowed = Sparse(desired.narrowed)
         self._snapshot = look.snapshot
+        self._denies = denies
+        self._denied: dict[bytes, str] = {}
+        """Path -> name of the erasure that denies the content that the tree has there."""
         self._hidden: set[bytes] = set()
         """Paths of the tree where something is that could not be read or is never stored: it stays."""
         self._differing: set[bytes] = set()
@@ -84,7 +88,7 @@ class Checkout:
         """Decide what to do.  Raises: MissingObjectError for structure, WouldOverwriteError."""
         if self._snapshot is None:
             self._trees.root(self._desired.root_id)
-            return CheckoutPlan(self._wanted_entries(), (), (), (), ())
+            return CheckoutPlan(self._permitted(self._wanted_entries()), (), (), (), ())
         changes = self._changes(relink=relink)
         cache = self._workspace.cache
         plan = plan_checkout(
@@ -96,7 +100,16 @@ class Checkout:
         )
         if plan.unsaved:
             raise WouldOverwriteError(self._look.path, plan.unsaved)
-        return plan
+        return plan if self._denies is None else plan._replace(writes=tuple(self._permitted(plan.writes)))
+
+    def _permitted(self, writes: Iterable[Entry]) -> Iterator[Entry]:
+        """Yield the entries whose content no erasure denies; the others are noted."""
+        for entry in writes:
+            name = self._denies(entry.path, entry.oid) if self._denies and entry.oid else ""
+            if name:
+                self._denied[entry.path] = name
+            else:
+                yield entry
 
     def plan_clearing(self) -> CheckoutPlan:
         """Plan to take away the whole target, since what comes is of the other kind: file or folder.
@@ -222,6 +235,7 @@ class Checkout:
         if self._snapshot is not None and (plan.writes or plan.deletes):
             self._clearing.clear(plan, outcome)
         placed = self._write(root, plan, outcome)
+        outcome.denied = {self._clearing.shown(path): name for path, name in self._denied.items()}
         self._remember(placed, plan, outcome)
         return outcome
 
@@ -311,7 +325,7 @@ class Checkout:
         cut = len(self._look.path) + 1
         lost = {f.path[cut:] if desired.is_folder else SINGLE_FILE_PATH for f in outcome.failed}
         missing = {p for p in lost if self._trees.find(desired.root_id, p) is not None}
-        missing |= {p for p in self._hidden if self.wants(p)}
+        missing |= {p for p in self._hidden if self.wants(p)} | self._denied.keys()
         if desired.narrowed and old is not None:
             missing |= {p for p in old.missing if not self._narrowed.matches(p)}
         beside = desired.beside if desired.beside != desired.root_id else b""

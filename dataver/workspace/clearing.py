@@ -48,6 +48,8 @@ class Outcome:
     absent: int = 0
     failed: list[Failure] = field(default_factory=list)
     planned: tuple[Change, ...] = ()
+    denied: dict[bytes, str] = field(default_factory=dict)
+    """Path from the top -> name of the erasure that denies its content: it is left out."""
 
 
 class Clearing:

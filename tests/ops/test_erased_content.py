@@ -251,3 +251,18 @@ def test_denied_content_that_still_lies_on_the_remote_is_not_fetched(published: 
 
     assert (done.exit_status, has_it, (other / PATH).exists()) == (0, False, False)
     assert [(w.path, w.code) for w in done.warnings] == [(PATH.encode(), "erased")]
+
+
+def test_denied_content_in_the_cache_is_not_checked_out(published: Path) -> None:
+    deny_content(published, FILES[PATH])
+    with Repo.open(str(published)) as repo:
+        fetch(repo)
+    (published / PATH).unlink()
+
+    with Repo.open(str(published)) as repo:
+        done = checkout(repo, force=True)
+        shown = status(repo)
+
+    assert (done.exit_status, (published / PATH).exists()) == (0, False)
+    assert [(w.path, w.code) for w in done.warnings] == [(PATH.encode(), "erased")]
+    assert [c.path for t in shown.targets for c in t.changes] == []
