@@ -10,8 +10,7 @@ import re
 from typing import NamedTuple, NewType
 
 from dataver.errors import FormatError, UnsupportedError
-from dataver.hashing import ALGORITHM_CODES, ALGORITHM_NAMES, DIGEST_SIZES
-from dataver.model.names import Oid, StructureId
+from dataver.model.names import StructureId
 
 VERSION = 1
 DESCRIPTION_KEY = "dataver.toml"
@@ -62,26 +61,6 @@ def check_id(text: str) -> ClientId:
 
 
 # -- the cache ----------------------------------------------------------------------------------
-
-
-def loose_key(oid: Oid) -> str:
-    """Return where a loose blob lies in the cache."""
-    digits = oid[1:].hex()
-    return f"objects/{ALGORITHM_NAMES[oid[0]]}/{digits[:2]}/{digits[2:]}"
-
-
-def oid_of_loose_key(key: str) -> Oid | None:
-    """Return the oid of a loose blob's key; None for anything else, such as a stray file."""
-    parts = key.split("/")
-    if len(parts) != 4 or parts[0] != "objects":
-        return None
-    code = ALGORITHM_CODES.get(parts[1])
-    digits = parts[2] + parts[3]
-    if code is None or len(parts[2]) != 2 or not re.fullmatch("[0-9a-f]+", digits):
-        return None
-    if len(digits) != 2 * DIGEST_SIZES[code]:
-        return None
-    return Oid(bytes((code,)) + bytes.fromhex(digits))
 
 
 # -- packs, in cache and remote -------------------------------------------------------------------

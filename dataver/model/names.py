@@ -109,11 +109,6 @@ def oid_of_name(name: ObjectName) -> Oid:
     return Oid(name[1 : 2 + DIGEST_SIZES[name[1]]])
 
 
-def id_of_name(name: ObjectName) -> StructureId:
-    """Return the structure id that a leaf's or root's name holds."""
-    return StructureId(name[2:])
-
-
 def check_name(raw: bytes) -> ObjectName:
     """Return *raw* as an object name.  Raises: HostileInputError, UnsupportedError."""
     if len(raw) != NAME_SIZE:

@@ -5,7 +5,7 @@ Pure.  The bytes are `formats.tree`'s; loading and saving are `store.trees`'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from dataver.hashing import xxh3_64
@@ -96,7 +96,3 @@ def separator(previous_last: bytes, first: bytes) -> bytes:
 def after_folder(folder: bytes) -> bytes:
     """Return the least byte string above every path below *folder*."""
     return folder + b"0"  # `0` follows `/`
-
-
-def total_size(entries: Sequence[Entry]) -> int:
-    return sum(entry.size for entry in entries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from dataver.disk.atomic import make_folders
 from dataver.errors import NoSuchPathError, UnsafeError, UsageError, show_path
 from dataver.formats.pointer import SUFFIX, pointer_of
 from dataver.model.results import MoveResult
@@ -35,7 +36,7 @@ def mv(repo: Repo, source: PathLike, target: PathLike) -> MoveResult:
         name = known.path.rpartition(b"/")[2]
         new = new + b"/" + name if new else name
     _check(repo, known.path, new, [t.path for t in targets])
-    os.makedirs(os.path.dirname(repo.workspace.absolute(new)), exist_ok=True)
+    make_folders(repo.disk, os.fsdecode(os.path.dirname(repo.workspace.absolute(new))))
     if known.index_blob:
         repo.git.move(known.pointer_path, pointer_of(new))
     else:

@@ -59,11 +59,6 @@ class CacheWriter:
         self._packs += packs
         self._blobs += blobs
 
-    @property
-    def pending_size(self) -> int:
-        """Bytes in finished packs that are not yet in the cache."""
-        return sum(p.size for p in self._packs)
-
     def commit(self) -> None:
         """Make everything durable and visible: blobs before the structure that names them."""
         for letter in list(self._open):

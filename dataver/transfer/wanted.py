@@ -6,7 +6,7 @@ Pure, but for the two ends that are named here because every part of a transfer 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,11 +88,6 @@ def bytes_of_size_text(text: str) -> int:
     """Return about how many bytes `3.1 GB`, as a pointer says it, stands for; 0 for another text."""
     found = _SIZE_TEXT.fullmatch(text)
     return round(float(found[1]) * _UNITS[found[2]]) if found else 0
-
-
-def distinct_versions(versions: Iterable[Version]) -> list[Version]:
-    """Return *versions* without repetition of a tree at one path, in their order."""
-    return list({(v.root_id, v.target): v for v in versions}.values())
 
 
 def missing_failure(shown: bytes, where: str) -> Failure:

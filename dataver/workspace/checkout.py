@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from dataver.disk.atomic import make_folders
 from dataver.disk.link import LinkType
 from dataver.errors import (
     FormatError,
@@ -231,7 +232,7 @@ class Checkout:
             outcome.failed.append(error.failure(self._clearing.shown(path)))
         outcome.failed += [f for f in self._look.failed if self._hides(f.path)]
         root = self._clearing.root()
-        os.makedirs(root, exist_ok=True)
+        make_folders(self._workspace.disk, os.fsdecode(root))
         if self._snapshot is not None and (plan.writes or plan.deletes):
             self._clearing.clear(plan, outcome)
         placed = self._write(root, plan, outcome)

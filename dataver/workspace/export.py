@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dataver.disk.atomic import make_folders
 from dataver.disk.link import LinkType
 from dataver.errors import UnsafeError, show_path
 from dataver.formats.pointer import Pointer
@@ -38,7 +39,7 @@ def export(cache: Cache, trees: Trees, version: Version, folder: Path, links: Se
     if os.path.lexists(place):
         raise UnsafeError(f"{show_path(place)} exists", hint="name another folder with --to")
     root = place if pointer.is_folder else os.path.dirname(place)
-    os.makedirs(root, exist_ok=True)
+    make_folders(cache.disk, os.fsdecode(root))
     single = b"" if pointer.is_folder else os.path.basename(place)
     sparse = Sparse(patterns)
     outcome = Outcome()

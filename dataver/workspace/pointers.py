@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dataver.disk.safe_open import open_file, open_root
-from dataver.errors import ConflictError, DataverError, FormatError, UnsafeError, local_error, show_path
+from dataver.errors import ConflictError, DataverError, UnsafeError, local_error, show_path
 from dataver.formats.pointer import MAX_SIZE, Pointer, decode_pointer, target_of
 from dataver.git import EVERYTHING, Git
 from dataver.hashing import git_digest
@@ -50,12 +50,6 @@ class Target:
         if self.disk_blob != self.index_blob:
             return "modified"
         return "committed" if self.head_blob == self.disk_blob else "staged"
-
-    def require(self) -> Pointer:
-        """Return the pointer that counts.  Raises: the error that keeps it from being read."""
-        if self.pointer is not None:
-            return self.pointer
-        raise self.error or FormatError(show_path(self.pointer_path), "cannot be read")
 
 
 def list_targets(git: Git) -> list[Target]:
