@@ -88,8 +88,10 @@ def segment_key(segment_id: bytes) -> str:
 
 def segment_id_of_key(key: str) -> StructureId | None:
     """Return the id of a segment's key; None for anything else."""
-    digits = key.removeprefix(SEGMENTS_PREFIX)
-    return StructureId(bytes.fromhex(digits)) if _HEX_ID.fullmatch(digits) else None
+    prefix, digits = key[: len(SEGMENTS_PREFIX)], key[len(SEGMENTS_PREFIX) :]
+    if prefix != SEGMENTS_PREFIX or not _HEX_ID.fullmatch(digits):
+        return None
+    return StructureId(bytes.fromhex(digits))
 
 
 def journal_key(seq: int) -> str:

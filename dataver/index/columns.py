@@ -105,7 +105,8 @@ class Columns:
         stats_at = offset + names_size
         oids_at = stats_at + count * STAT_SIZE
         end = oids_at + count * OID_SIZE
-        if end > len(self._data) or xxh3_64(self._data[offset:end]) != check & (2**64 - 1):
+        is_possible = min(offset, names_size, count) >= 0 and end <= len(self._data)
+        if not is_possible or xxh3_64(self._data[offset:end]) != check & (2**64 - 1):
             self.is_damaged = True
             return None
         joined = bytes(self._data[offset:stats_at])
@@ -161,6 +162,8 @@ def _parse(data: mmap.mmap) -> Columns | None:
     if len(cells) != count * _FOLDER_FIELDS or root_size not in (0, _ROOT_SIZE):
         return None
     paths = names.split(b"\0") if count else []
+    if len(paths) != count:
+        return None
     rows = {path: tuple(cells[n * _FOLDER_FIELDS : (n + 1) * _FOLDER_FIELDS]) for n, path in enumerate(paths)}
     head = _Head(root_id, frozenset(touched.split(b"\0")) if touched else frozenset(), stamp)
     return Columns(memoryview(data), rows, head)

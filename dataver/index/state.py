@@ -37,7 +37,7 @@ class State:
         """Keep *value* under *key*, or drop it with None; a state that cannot be kept is no error."""
         import logging  # comes with sqlitedict: only a writer pays
 
-        from sqlitedict import SqliteDict  # 18 ms that only a writer pays
+        from dataver.index.lasting import LastingDict  # 18 ms that only a writer pays
 
         # It logs with a traceback what it then raises; a state that cannot be kept is no error.
         logging.getLogger("sqlitedict").setLevel(logging.CRITICAL + 1)
@@ -45,7 +45,7 @@ class State:
         for attempt in range(2):
             try:
                 os.makedirs(os.path.dirname(self._path), exist_ok=True)
-                with SqliteDict(
+                with LastingDict(
                     self._path,
                     tablename=_TABLE,
                     encode=bytes,

@@ -57,40 +57,66 @@ class Sparse:
             elif not head:
                 return None
             else:
-                found.append((head, head + b"\xff" * 8))
+                found.append((head, _after_prefix(head)))
         return found
 
 
+def _after_prefix(prefix: bytes) -> bytes | None:
+    """Return the first bytes after all that begin with *prefix*; None where there are none."""
+    low = prefix.rstrip(b"\xff")
+    return low[:-1] + bytes((low[-1] + 1,)) if low else None
+
+
+_END = rb"(?=/|\Z)"
+
+
 def _regex(pattern: bytes) -> bytes:
-    out = b""
+    """Return the expression for a glob.
+
+    After a star, the first place where what follows up to the next star fits is as good as any
+    later one.  So each such step is atomic: else a pattern of many stars takes exponential time.
+    """
+    # Parted by what crosses folders: (how a part begins, its pieces between single stars).
+    parts: list[tuple[bytes, list[bytes]]] = [(b"", [b""])]
     position = 0
     while position < len(pattern):
         rest = pattern[position:]
+        pieces = parts[-1][1]
+        size = 1
         if rest.startswith(b"**/"):
-            out, position = out + rb"(?:.*/)?", position + 3
+            parts.append((rb"(?:.*?/)??", [b""]))
+            size = 3
         elif rest.startswith(b"**"):
-            out, position = out + rb".*", position + 2
+            parts.append((rb".*?", [b""]))
+            size = 2
         elif rest[:1] == b"*":
-            out, position = out + rb"[^/]*", position + 1
+            pieces.append(b"")
         elif rest[:1] == b"?":
-            out, position = out + rb"[^/]", position + 1
+            pieces[-1] += rb"[^/]"
         elif rest[:1] == b"[" and b"]" in rest[2:]:
             end = rest.index(b"]", 2)
-            out, position = out + _class(rest[1:end]), position + end + 1
+            pieces[-1] += _class(rest[1:end])
+            size = end + 1
         else:
-            out, position = out + re.escape(rest[:1]), position + 1
-    return out + rb"(?:/.*)?"
+            pieces[-1] += re.escape(rest[:1])
+        position += size
+    parts[-1][1][-1] += _END
+    whole = b""
+    for begin, (first, *others) in parts:
+        whole += rb"(?>" + begin + first + b"".join(rb"(?>[^/]*?" + other + b")" for other in others) + b")"
+    return whole + rb"(?:/.*)?"
 
 
 def _class(inner: bytes) -> bytes:
     """Return the expression for the characters between two brackets; never a slash."""
     is_negated = inner[:1] in (b"!", b"^") and len(inner) > 1
     chars = inner[1:] if is_negated else inner
-    # Only the hyphen keeps a meaning of its own, and only between two others.
-    last = len(chars) - 1
-    body = b"".join(
-        b"-" if c == 0x2D and 0 < n < last else re.escape(bytes((c,))) for n, c in enumerate(chars)
-    )
+    body = b""
+    while chars:
+        # Only the hyphen keeps a meaning of its own, and only between two others.
+        size = 3 if chars[1:2] == b"-" and len(chars) > 2 else 1
+        body += b"-".join(re.escape(chars[n : n + 1]) for n in range(0, size, 2))
+        chars = chars[size:]
     whole = (b"[^/" if is_negated else b"[") + body + b"]"
     try:
         re.compile(whole)

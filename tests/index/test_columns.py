@@ -113,3 +113,11 @@ def test_a_state_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
     state.put("key", b"value")
 
     assert state.get("key") in (None, b"value")
+
+
+def test_an_index_that_lists_more_folders_than_it_describes_is_none(tmp_path: Path) -> None:
+    folder = Folder((1, 2, 3, 4), b"", b"", b"")
+    path = tmp_path / "index"
+    path.write_bytes(b"".join(dump({b"": folder, b"x\0y": folder}, bytes(32), [], b"")))
+
+    assert load(str(path)) is None
