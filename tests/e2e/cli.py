@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -122,6 +123,7 @@ def start(*args: str, cwd: Path, env: Mapping[str, str], under: Sequence[str] = 
         stderr=subprocess.PIPE,
         text=True,
         errors="surrogateescape",
+        start_new_session=True,
     )
 
 
@@ -130,7 +132,8 @@ def finish(child: subprocess.Popen[str], timeout_s: float = _TIMEOUT_S) -> Resul
     try:
         stdout, stderr = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        child.kill()
+        # With all that it started: a grandchild would hold the pipes open.
+        os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         raise
     return Result(tuple(map(str, child.args)), stdout, stderr, child.returncode)  # type: ignore[arg-type]
