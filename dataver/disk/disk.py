@@ -8,6 +8,7 @@ Paths are text or bytes; with a folder's descriptor as *dir_fd* they are relativ
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -24,6 +25,7 @@ _REAL_FAILURES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO))
 _NO_HARD_LINKS = frozenset(
     (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EACCES)
 )
+_NO_NOREPLACE = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP))
 _NO_COPY_RANGE = frozenset(
     (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY)
 )
@@ -114,7 +116,12 @@ class Disk:
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            syscalls.rename_noreplace(source, target, source_dir_fd, target_dir_fd)
+            try:
+                syscalls.rename_noreplace(source, target, source_dir_fd, target_dir_fd)
+            except OSError as second:
+                if second.errno not in _NO_NOREPLACE:
+                    raise
+                _rename_in_turn(source, target, source_dir_fd, target_dir_fd)
             return
         os.unlink(source, dir_fd=source_dir_fd)
 
@@ -188,6 +195,28 @@ class Disk:
             self.write(target_fd, data)
             copied += len(data)
         return copied
+
+
+def _rename_in_turn(
+    source: StrOrBytes, target: StrOrBytes, source_dir_fd: int | None, target_dir_fd: int | None
+) -> None:
+    """Rename where neither links nor a rename without replacing exist (exFAT, some network disks).
+
+    The lock on the target's folder lets the processes of this machine look and rename one by one.
+    """
+    folder = os.path.dirname(target) or (b"." if isinstance(target, bytes) else ".")
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=target_dir_fd)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            os.stat(target, dir_fd=target_dir_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(source, target, src_dir_fd=source_dir_fd, dst_dir_fd=target_dir_fd)
+        else:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
+    finally:
+        os.close(fd)
 
 
 class Clock:

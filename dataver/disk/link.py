@@ -60,7 +60,8 @@ def place_file(
     an *algorithm* the result has the digest of what was placed, for the caller to compare before
     it renames the file into its place; with None (the index proves that the source was hashed
     since it was written) nothing is hashed.  Links share their mode bits, so an executable
-    is copied where a hard link or symlink would be made.  Nothing stays after a failure.
+    is copied where a hard link or symlink would be made; so is another user's file where a hard
+    link would be.  Nothing stays after a failure.
 
     Raises `OSError`, with `FileNotFoundError` where the source is gone.
     """
@@ -114,6 +115,9 @@ def _copy(disk: Disk, source_fd: int, target: _Target, algorithm: int | None) ->
 def _link(
     disk: Disk, source: StrOrBytes, source_fd: int, target: _Target, algorithm: int | None, *, is_hard: bool
 ) -> Placed | None:
+    if is_hard and os.fstat(source_fd).st_uid != os.geteuid():
+        # Its owner may change the file and its mode, and would change them in the workspace too.
+        return None
     try:
         if is_hard:
             disk.link(source, target.path, target_dir_fd=target.dir_fd)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 
 from dataver.disk.disk import Disk
 from dataver.errors import HostileInputError, UnsafeFileError, show_path
@@ -16,6 +17,36 @@ from dataver.errors import HostileInputError, UnsafeFileError, show_path
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: a FIFO that appears between the check and the opening must not hang us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def open_plain(path: str | bytes) -> int:
+    """Return a descriptor for reading of the regular file *path*; folders above it may be links.
+
+    Raises: `UnsafeFileError` for anything else, which is not waited for; `OSError`.
+    """
+    try:
+        fd = os.open(path, _FILE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV):
+            raise UnsafeFileError(path, "is no regular file") from error
+        raise
+    try:
+        check_regular(os.fstat(fd).st_mode, os.fsencode(path))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def check_own_folders(folder: str, names: Iterable[str]) -> None:
+    """Check that none of *names*, which are ours to make in *folder*, is a symlink that leads elsewhere.
+
+    Raises: `HostileInputError`.
+    """
+    for name in names:
+        path = f"{folder}/{name}"
+        if os.path.islink(path):
+            raise HostileInputError(show_path(path), "is a symlink; what dataver writes there stays there")
 
 
 def open_root(path: str | bytes) -> int:

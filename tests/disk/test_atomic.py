@@ -12,9 +12,17 @@ import pytest
 from dataver.disk import atomic
 from dataver.disk.disk import Clock, Disk, StrOrBytes
 from dataver.errors import DiskFullError, LocalIOError, PermissionDeniedError
-from tests.disk.simulation import Crash, CrashDisk
+from tests.simulation.disk import SimulatedDisk
+from tests.simulation.power import Crash, Fault, Power
 
 DATA = b"all of it" * 1000
+
+
+def _disk(folder: Path, fail: dict[str, OSError] | None = None) -> SimulatedDisk:
+    """Return a disk whose calls in *fail* fail once."""
+    power = Power()
+    power.fail_once = fail or {}
+    return SimulatedDisk(folder.parent / f"limbo-{folder.name}", power)
 
 
 def _names(folder: Path) -> list[str]:
@@ -109,46 +117,45 @@ def _crash_everywhere(
     while not is_done:
         root = tmp_path / f"root{step}"
         root.mkdir()
-        disk = CrashDisk(root, crash_at=step)
+        disk = SimulatedDisk(tmp_path / "limbo")
+        disk.power.arm(Fault("crash", step))
         try:
             act(disk, root)
             is_done = True
         except Crash:
             pass
         check(root, is_done=is_done)
-        after = tmp_path / f"after{step}"
-        disk.after_power_loss(after, seed * 1000 + step)
-        check(after, is_done=is_done)
-        disk.close()
+        disk.recover(seed * 1000 + step, is_power_lost=True)
+        check(root, is_done=is_done)
         step += 1
     assert step > 3
 
 
 @pytest.mark.parametrize("step", ["write", "sync", "rename_new", "sync_folder"])
 def test_a_full_disk_at_any_step_leaves_nothing_and_is_named(tmp_path: Path, step: str) -> None:
-    disk = CrashDisk(tmp_path, fail={step: OSError(errno.ENOSPC, "full")})
+    disk = _disk(tmp_path, {step: OSError(errno.ENOSPC, "full")})
 
     with pytest.raises(DiskFullError) as caught:
         atomic.write_new(disk, str(tmp_path / "a"), DATA)
 
     assert str(tmp_path / "a") in caught.value.message
     assert [name for name in _names(tmp_path) if name != "a"] == []
-    disk.close()
+    disk.settle()
 
 
 def test_a_failed_sync_is_not_tried_again(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path, fail={"sync": OSError(errno.EIO, "bad")})
+    disk = _disk(tmp_path, {"sync": OSError(errno.EIO, "bad")})
 
     with pytest.raises(LocalIOError):
         atomic.write_new(disk, str(tmp_path / "a"), DATA)
 
-    assert disk.steps.count("sync") == 1
-    assert "rename_new" not in disk.steps
-    disk.close()
+    assert disk.power.steps.count("sync") == 1
+    assert "rename_new" not in disk.power.steps
+    disk.settle()
 
 
 def test_no_permission_is_named(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path, fail={"create": OSError(errno.EROFS, "read-only")})
+    disk = _disk(tmp_path, {"create": OSError(errno.EROFS, "read-only")})
 
     with pytest.raises(PermissionDeniedError, match="no permission to write"):
         atomic.write_new(disk, str(tmp_path / "a"), DATA)
@@ -219,18 +226,18 @@ def test_published_objects_are_whole_or_absent_after_power_loss_at_any_step(
 
 
 def test_many_objects_share_one_sync_of_the_disk(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path)
+    disk = _disk(tmp_path)
 
     atomic.publish_many(disk, _temps(disk, tmp_path, 10))
 
-    assert disk.steps.count("sync_filesystem") == 1
-    assert disk.steps.count("sync_folder") == 1
-    assert "sync" not in disk.steps
-    disk.close()
+    assert disk.power.steps.count("sync_filesystem") == 1
+    assert disk.power.steps.count("sync_folder") == 1
+    assert "sync" not in disk.power.steps
+    disk.settle()
 
 
 def test_an_object_that_is_there_already_is_kept_and_its_folder_synced(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path)
+    disk = _disk(tmp_path)
     pairs = _temps(disk, tmp_path, 1)
     (tmp_path / "object0").write_bytes(DATA)
     present = (tmp_path / "object0").stat().st_ino
@@ -240,8 +247,8 @@ def test_an_object_that_is_there_already_is_kept_and_its_folder_synced(tmp_path:
     assert new == 0
     assert (tmp_path / "object0").stat().st_ino == present
     assert _names(tmp_path) == ["object0"]
-    assert disk.steps[-1] == "sync_folder"
-    disk.close()
+    assert disk.power.steps[-1] == "sync_folder"
+    disk.settle()
 
 
 def test_a_present_object_of_another_size_is_damage_and_is_replaced(tmp_path: Path) -> None:
@@ -255,33 +262,33 @@ def test_a_present_object_of_another_size_is_damage_and_is_replaced(tmp_path: Pa
 
 
 def test_when_the_sync_fails_no_object_gets_its_name(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path, fail={"sync_filesystem": OSError(errno.EIO, "bad")})
+    disk = _disk(tmp_path, {"sync_filesystem": OSError(errno.EIO, "bad")})
     pairs = _temps(disk, tmp_path, 3)
 
     with pytest.raises(LocalIOError):
         atomic.publish_many(disk, pairs)
 
     assert _names(tmp_path) == []
-    disk.close()
+    disk.settle()
 
 
 def test_when_one_rename_fails_no_temp_file_stays(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path, fail={"rename_new": OSError(errno.EIO, "bad")})
+    disk = _disk(tmp_path, {"rename_new": OSError(errno.EIO, "bad")})
     pairs = _temps(disk, tmp_path, 3)
 
     with pytest.raises(LocalIOError):
         atomic.publish_many(disk, pairs)
 
     assert _names(tmp_path) == []
-    disk.close()
+    disk.settle()
 
 
 def test_publishing_nothing_does_nothing(tmp_path: Path) -> None:
-    disk = CrashDisk(tmp_path)
+    disk = _disk(tmp_path)
 
     assert atomic.publish_many(disk, []) == 0
 
-    assert disk.steps == []
+    assert disk.power.steps == []
 
 
 # -- folders and left-over temp files

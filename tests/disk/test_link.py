@@ -172,3 +172,14 @@ def test_below_a_folder_descriptor(tmp_path: Path, source: str) -> None:
         os.close(folder)
 
     assert {path.read_bytes() for path in (tmp_path / "sub").iterdir()} == {DATA}
+
+
+def test_another_users_file_is_copied_where_ones_own_is_hard_linked(
+    tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.stat(source).st_uid + 1)
+
+    placed = place_file(Disk(), source, str(tmp_path / "t"), ("hardlink",), algorithm=hashing.BLAKE3)
+
+    assert placed.link == "copy"
+    assert os.stat(source).st_nlink == 1

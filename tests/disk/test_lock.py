@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import time
@@ -12,7 +14,7 @@ import pytest
 
 from dataver.disk.disk import Clock
 from dataver.disk.lock import hold, holder_of
-from dataver.errors import LocalIOError, LockTimeoutError
+from dataver.errors import LocalIOError, LocksUnsupportedError, LockTimeoutError
 from dataver.progress import Task
 
 
@@ -221,3 +223,100 @@ def test_a_forged_holders_text_is_shown_harmlessly(path: str) -> None:
 
     assert "\x1b" not in holder_of(path)
     assert len(holder_of(path)) <= 512
+
+
+def test_a_shared_holder_is_named_too(path: str, children: list[int]) -> None:
+    pid = _holder(path, children, shared=True)
+
+    with pytest.raises(LockTimeoutError) as caught, hold(path, timeout_s=0):
+        pass
+
+    assert f"process {pid} on" in caught.value.holder
+
+
+def test_several_shared_holders_are_counted(path: str, children: list[int]) -> None:
+    for _ in range(3):
+        _holder(path, children, shared=True)
+
+    assert holder_of(path).endswith(" and 2 more")
+
+
+# -- where nothing can be locked ----------------------------------------------------------------------
+
+
+@pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
+def no_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(fd: int, kind: int) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_lock_that_is_needed_is_refused_where_the_disk_has_none(path: str) -> None:
+    with pytest.raises(LocksUnsupportedError), hold(path):
+        pass
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_lock_that_is_not_needed_is_done_without_and_that_is_said(path: str) -> None:
+    notes = _Notes()
+
+    with hold(path, is_needed=False, progress=notes):
+        pass
+
+    assert len(notes.said) == 1
+    assert notes.said[0].startswith("no locks on the disk of ")
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_an_error_inside_a_block_without_a_lock_is_its_own(path: str) -> None:
+    with pytest.raises(OSError, match="inside"), hold(path, is_needed=False):
+        raise OSError(errno.ENOLCK, "inside")
+
+
+def test_a_shared_lock_that_cannot_be_made_is_done_without_where_it_is_not_needed(tmp_path: Path) -> None:
+    with hold(str(tmp_path / "none" / "lock"), shared=True, is_needed=False):
+        pass
+
+
+# -- many that share, and one that waits for all ------------------------------------------------------
+
+
+def test_who_waits_for_all_keeps_new_ones_out_so_that_its_turn_comes(path: str, children: list[int]) -> None:
+    gate = path + ".gate"
+    _holder(path, children, shared=True)
+    pid = _in_child(lambda: _wait_for_all(path, gate))
+    children.append(pid)
+    deadline = time.monotonic() + 20
+    while f"process {pid} on" not in holder_of(gate) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    with pytest.raises(LockTimeoutError), hold(path, shared=True, gate=gate, timeout_s=0):
+        pass
+
+
+def test_who_waits_for_all_lets_others_in_again_when_that_takes_long(path: str, children: list[int]) -> None:
+    gate = path + ".gate"
+    _holder(path, children, shared=True)
+    entered = []
+
+    class Entering(_FastClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            try:
+                with hold(path, shared=True, gate=gate, timeout_s=0):
+                    entered.append(self.now)
+            except LockTimeoutError:
+                pass
+
+    with pytest.raises(LockTimeoutError), hold(path, gate=gate, timeout_s=25, clock=Entering()):
+        pass
+
+    assert entered
+    assert 10 <= min(entered) <= max(entered) <= 21
+
+
+def _wait_for_all(path: str, gate: str) -> None:
+    with hold(path, gate=gate, timeout_s=60):
+        pass
