@@ -6,7 +6,15 @@ between calls.
 """
 
 from dataver.git.place import GitPlace, find_place
-from dataver.git.rows import ALL, EVERYTHING, CommitInfo, PointerRow, PointerRows
+from dataver.git.rows import (
+    ALL,
+    EVERYTHING,
+    CommitInfo,
+    PointerChange,
+    PointerCommit,
+    PointerRow,
+    PointerRows,
+)
 from dataver.git.worktree import Git
 
 __all__ = [
@@ -15,6 +23,8 @@ __all__ = [
     "CommitInfo",
     "Git",
     "GitPlace",
+    "PointerChange",
+    "PointerCommit",
     "PointerRow",
     "PointerRows",
     "find_place",

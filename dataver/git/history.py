@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from dataver.errors import UnknownRevisionError
 from dataver.git.program import Program, check_revision
-from dataver.git.rows import ALL, EVERYTHING, CommitInfo, parse_history
+from dataver.git.rows import (
+    ALL,
+    EVERYTHING,
+    LOG_FORMAT,
+    CommitInfo,
+    PointerCommit,
+    parse_history,
+    parse_log,
+)
 
 _RANGE_OPTIONS = ("--not", "--branches", "--tags", "--remotes")
 _PLAIN_LOG = ("log", "--no-show-signature", "--no-color", "--encoding=UTF-8")
@@ -53,6 +61,31 @@ def pointer_blobs(program: Program, ranges: Sequence[str], head: str | None) -> 
         has_pattern=True,
     )
     return parse_history(said)
+
+
+def pointer_log(program: Program, ranges: Sequence[str]) -> list[PointerCommit]:
+    """Return the commits of *ranges* that changed a pointer, the newest first, children before parents.
+
+    Raises: UnknownRevisionError.
+    """
+    for word in ranges:
+        check_revision(word)
+    # --full-history: what happened on a side branch happened, whatever the merge made of it.
+    listing = ("rev-list", "--full-history", "--date-order", *ranges)
+    commits = program.attempt(*listing, "--", _POINTERS, has_pattern=True)
+    if commits.status:
+        if b"bad revision" in commits.stderr or b"bad object" in commits.stderr:
+            raise UnknownRevisionError(" ".join(ranges))
+        raise program.error_of(listing, commits)
+    if not commits.stdout:
+        return []
+    said = program.ask(
+        *("diff-tree", "--stdin", "-r", "-m", "--root", "--raw", "-z", "--no-renames", "--no-abbrev"),
+        *(f"--format={LOG_FORMAT}", "--encoding=UTF-8", "--", _POINTERS),
+        stdin=commits.stdout,
+        has_pattern=True,
+    )
+    return parse_log(said)
 
 
 def commit_info(program: Program, sha: str) -> CommitInfo:

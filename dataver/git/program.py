@@ -9,7 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataver.disk import process
 from dataver.disk.disk import StrOrBytes
 from dataver.disk.process import Completed, Conversation
-from dataver.errors import GitCommandError, LocalIOError, LockTimeoutError, UnknownRevisionError, show_path
+from dataver.errors import (
+    DiskFullError,
+    GitCommandError,
+    LocalIOError,
+    LockTimeoutError,
+    UnknownRevisionError,
+    show_path,
+)
 
 _TIMEOUT_S = 600.0
 _LOCK_PATIENCE_S = 30.0
@@ -17,15 +24,24 @@ _LONGEST_PAUSE_S = 0.2
 _FOLDER_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"),
 )
+# What a hook is told of its own repository and no other may hear: see `git rev-parse --local-env-vars`.
+_OWN_VARIABLES = (
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_NAMESPACE"),
+    *("GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
+)
 _PATTERN_VARIABLES = ("GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, is_elsewhere: bool) -> dict[str, str]:
     env = dict(os.environ)
     for name in _FOLDER_VARIABLES:
         # A hook is told relative paths, and git runs in another folder than we.
         if env.get(name):
             env[name] = os.path.abspath(env[name])
+    if is_elsewhere:
+        for name in (*_FOLDER_VARIABLES, *_OWN_VARIABLES):
+            env.pop(name, None)
+        env["GIT_NO_REPLACE_OBJECTS"] = "1"  # a replaced commit is still there
     for name in (*_PATTERN_VARIABLES, "GIT_PREFIX", "GIT_EXTERNAL_DIFF"):
         env.pop(name, None)
     env.update(
@@ -60,6 +76,10 @@ def _lock_error(said: bytes, top: str, waited_s: float) -> LockTimeoutError:
     return error
 
 
+def _is_disk_full(said: bytes) -> bool:
+    return b"No space left on device" in said or b"Out of diskspace" in said
+
+
 def _is_locked(said: bytes) -> bool:
     return b"File exists" in said and (b".lock'" in said or b"could not lock" in said)
 
@@ -67,9 +87,12 @@ def _is_locked(said: bytes) -> bool:
 class Program:
     """The git program at the top of one work tree."""
 
-    def __init__(self, top: str) -> None:
+    def __init__(self, top: str, *, git_dir: str = "", work_tree: str = "") -> None:
+        """Run git in the folder *top*; with *git_dir* it asks that repository, whatever it would find."""
         self.top = top
-        self._writing = _environment()
+        self._place = [f"--git-dir={git_dir}"] if git_dir else []
+        self._place += [f"--work-tree={work_tree}"] if work_tree else []
+        self._writing = _environment(is_elsewhere=bool(git_dir))
         self._reading = {**self._writing, "GIT_OPTIONAL_LOCKS": "0"}
         self._globbing = {**self._reading, "GIT_LITERAL_PATHSPECS": "0"}
 
@@ -88,7 +111,7 @@ class Program:
     def change(self, *arguments: StrOrBytes, paths: Iterable[bytes] = ()) -> None:
         """Run what writes git's index or config, waiting while another git holds the lock file.
 
-        Raises: `LockTimeoutError`, `GitCommandError`.
+        Raises: `LockTimeoutError`, `DiskFullError`, `GitCommandError`.
         """
         stdin = b"\0".join(paths)
         start = time.monotonic()
@@ -97,6 +120,8 @@ class Program:
             done = self._run(arguments, stdin, self._writing)
             if not done.status:
                 return
+            if _is_disk_full(done.stderr):
+                raise DiskFullError(self.top)
             if not _is_locked(done.stderr):
                 raise self.error_of(arguments, done)
             waited = time.monotonic() - start
@@ -107,14 +132,15 @@ class Program:
 
     def converse(self, *arguments: StrOrBytes) -> Conversation:
         """Start a git command that answers line by line."""
-        return Conversation(["git", "-C", self.top, *arguments], env=self._reading, timeout_s=_TIMEOUT_S)
+        argv = ["git", "-C", self.top, *self._place, *arguments]
+        return Conversation(argv, env=self._reading, timeout_s=_TIMEOUT_S)
 
     def error_of(self, arguments: Sequence[StrOrBytes], done: Completed) -> GitCommandError:
         """Return the error that says what git said."""
         return _error_of(arguments, done, self.top)
 
     def _run(self, arguments: Sequence[StrOrBytes], stdin: bytes, env: dict[str, str]) -> Completed:
-        argv = ["git", "-C", self.top, *arguments]
+        argv = ["git", "-C", self.top, *self._place, *arguments]
         try:
             return process.run(argv, stdin=stdin, env=env, timeout_s=_TIMEOUT_S)
         except LocalIOError as error:

@@ -30,6 +30,17 @@ class PointerRow(NamedTuple):
 PointerRows = list[PointerRow]
 
 
+class PointerChange(NamedTuple):
+    """One pointer that a commit changed; a blob is empty where there is no file."""
+
+    old_blob: str
+    new_blob: str
+
+
+LOG_FORMAT = "%x01%H%x00%P%x00%an%x00%aI%x00%s"
+"""What `parse_log` reads of a commit; no other field begins with that byte."""
+
+
 class CommitInfo(NamedTuple):
     """A commit, for people."""
 
@@ -105,3 +116,31 @@ def parse_history(said: bytes) -> list[tuple[bytes, str, str]]:
         if int(mode, 8) in REGULAR:
             found.setdefault((path, blob.decode()), commit)
     return [(path, blob, sha) for (path, blob), sha in found.items()]
+
+
+class PointerCommit(NamedTuple):
+    """A commit, and what it changed of pointers against each of its parents."""
+
+    info: CommitInfo
+    parents: int
+    changes: list[dict[bytes, PointerChange]]
+    """Per parent from which some pointer differs, in the order of the parents, path -> change."""
+
+
+def parse_log(said: bytes) -> list[PointerCommit]:
+    """Return the commits of `diff-tree --stdin -m --raw -z --format=LOG_FORMAT`."""
+    found: list[PointerCommit] = []
+    fields = iter(split(said))
+    for field in fields:
+        if field.startswith(b"\x01"):
+            parents, author, date, subject = (next(fields) for _ in range(4))
+            sha = field[1:].decode()
+            if not found or found[-1].info.sha != sha:
+                texts = (text.decode("utf-8", "backslashreplace") for text in (author, date, subject))
+                found.append(PointerCommit(CommitInfo(sha, *texts), len(parents.split()), []))
+            found[-1].changes.append({})
+            continue
+        old_mode, mode, old_blob, blob, _ = field.lstrip(b"\n:").split(b" ")
+        blobs = (b.decode() if int(m, 8) in REGULAR else "" for m, b in ((old_mode, old_blob), (mode, blob)))
+        found[-1].changes[-1][next(fields)] = PointerChange(*blobs)
+    return found

@@ -10,7 +10,16 @@ from dataver.git import history
 from dataver.git.blobs import try_read_blobs
 from dataver.git.place import GitPlace, find_place
 from dataver.git.program import Program, check_revision
-from dataver.git.rows import CommitInfo, PointerRows, is_plain, parse_index, parse_tree, split, undo_changes
+from dataver.git.rows import (
+    CommitInfo,
+    PointerCommit,
+    PointerRows,
+    is_plain,
+    parse_index,
+    parse_tree,
+    split,
+    undo_changes,
+)
 
 _POINTERS = "*.dv"
 _NUL_PATHS = ("--pathspec-from-file=-", "--pathspec-file-nul")
@@ -150,6 +159,21 @@ class Git:
         `EVERYTHING`.  The oldest commits come first.  Raises `UnknownRevisionError`.
         """
         return history.pointer_blobs(self._program, ranges, self.head())
+
+    def pointer_log(self, ranges: Sequence[str]) -> list[PointerCommit]:
+        """Return the commits of *ranges* that changed a pointer, the newest first, children before parents.
+
+        *ranges* are revisions and `A..B`.  Raises: `UnknownRevisionError`.
+        """
+        return history.pointer_log(self._program, ranges)
+
+    def shallow_commits(self) -> set[str]:
+        """Return the commits whose parents a shallow clone lacks."""
+        try:
+            with open(os.path.join(self.place.common_dir, "shallow"), encoding="ascii") as file:
+                return set(file.read().split())
+        except FileNotFoundError:
+            return set()
 
     # -- the index and the work tree
 

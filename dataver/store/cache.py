@@ -16,12 +16,15 @@ from collections.abc import Iterable, Sequence
 
 from dataver.disk.atomic import make_folders, publish_many, replace, temp_name
 from dataver.disk.disk import Disk
+from dataver.disk.safe_open import check_own_folders
 from dataver.errors import (
     CorruptObjectError,
     DataverError,
+    DiskFullError,
     FormatError,
     MissingObjectError,
     PermissionDeniedError,
+    UnsupportedError,
     local_error,
 )
 from dataver.formats.pack import ROW_SIZE, Row, Table
@@ -41,6 +44,7 @@ from dataver.store.census import pack_files
 from dataver.store.lookup import Lookup
 from dataver.store.loose import Loose
 from dataver.store.packfile import PackReader, PackWriter, WrittenPack
+from dataver.store.sharing import make_folder, open_to_readers
 
 PACK_BELOW = 64 * 1024
 """Blobs of at least this many bytes lie loose, by default."""
@@ -75,9 +79,12 @@ class _Group:
 class Cache:
     """Objects by name in a local folder that several repositories and users may share."""
 
-    def __init__(self, folder: str, disk: Disk, *, pack_below: int = PACK_BELOW) -> None:
-        """Use *folder*, which is made when first written to."""
+    def __init__(self, folder: str, disk: Disk, *, pack_below: int = PACK_BELOW, scratch: str = "") -> None:
+        """Use *folder*, which is made when first written to; *scratch* serves where it may only be read."""
+        # In a shared cache a neighbour could leave a link in the place of a folder that is written to.
+        check_own_folders(folder, ("packs", "objects", "tmp", "quarantine", "users", "trash"))
         self.folder = folder
+        self._scratch = scratch
         self.pack_below = pack_below
         self.loose = Loose(folder)
         self.disk = disk
@@ -104,9 +111,11 @@ class Cache:
                 packs.append(CachedPack(path, PackReader(path)))
             except FileNotFoundError:  # folded meanwhile: what it held is in a pack listed next time
                 continue
+            except UnsupportedError:  # a later release's, or damaged: left unread, and the others are read
+                continue
             except (FormatError, ValueError):
                 with contextlib.suppress(DataverError):  # a cache that cannot be written: left unread
-                    self._set_aside(path)
+                    self.set_aside(path)
             except OSError as error:
                 raise local_error(error, path) from error
         for gone in known.values():
@@ -240,34 +249,66 @@ class Cache:
         """Return a fresh path in the cache's `tmp/`, making the folders where they are missing."""
         folder = f"{self.folder}/tmp"
         if not os.path.isdir(folder):
-            make_folders(self.disk, f"{self.folder}/packs")
-            make_folders(self.disk, folder)
+            make_folder(self.disk, self.folder, f"{self.folder}/packs")
+            make_folder(self.disk, self.folder, folder)
         return temp_name(folder)
+
+    def scratch_path(self) -> str:
+        """Return a fresh path for a file that never becomes part of the cache, which may be read-only."""
+        folder = f"{self.folder}/tmp"
+        if not self._scratch or os.access(folder, os.W_OK | os.X_OK):
+            return self.temp_path()
+        if not os.path.isdir(folder):
+            with contextlib.suppress(PermissionDeniedError):
+                return self.temp_path()
+        make_folders(self.disk, self._scratch)
+        return temp_name(self._scratch)
 
     def publish(self, packs: Sequence[WrittenPack], blobs: Sequence[tuple[str, Oid]] = ()) -> None:
         """Make finished temp files part of the cache, durable before they have a name.
 
         *blobs* are (temp path, oid) of loose blobs.  After this returns, a pointer may name them.
         """
+        temps = [pack.path for pack in packs] + [temp for temp, _ in blobs]
+        try:
+            pairs = self._named(packs, blobs)
+            open_to_readers(self.disk, self.folder, temps)
+        except BaseException:
+            for temp in temps:
+                with contextlib.suppress(OSError):
+                    self.disk.unlink(temp)
+            raise
+        if pairs:
+            publish_many(self.disk, pairs)
+            self.refresh()
+
+    def _named(
+        self, packs: Sequence[WrittenPack], blobs: Sequence[tuple[str, Oid]]
+    ) -> list[tuple[str | bytes, str | bytes]]:
+        """Return each temp file with its final name, whose folder is made."""
         pairs: list[tuple[str | bytes, str | bytes]] = []
         for pack in packs:
             letter = "s" if Table(pack.table).name(0)[0] in STRUCTURE_KINDS else "d"
             pairs.append((pack.path, f"{self.folder}/packs/{letter}-{pack.pack_id.hex()}"))
         for temp, oid in blobs:
             final = self.loose.path(oid)
-            if not os.path.isdir(os.path.dirname(final)):
-                make_folders(self.disk, os.path.dirname(final))
+            make_folder(self.disk, self.folder, os.path.dirname(final))
             pairs.append((temp, final))
-        if pairs:
-            publish_many(self.disk, pairs)
-            self.refresh()
+        return pairs
 
     # -- damage -------------------------------------------------------------------------------
 
     def quarantine(self, name: ObjectName) -> None:
-        """Move a damaged object out of the way; the sound objects of its pack stay in the cache."""
+        """Move a damaged object out of the way; the sound objects of its pack stay in the cache.
+
+        In a cache that may only be read, or on a full disk, it stays: who reads it notices again.
+        """
+        with contextlib.suppress(PermissionDeniedError, DiskFullError):
+            self._quarantine(name)
+
+    def _quarantine(self, name: ObjectName) -> None:
         if name[0] == BLOB and self.loose.has(oid_of_name(name)):
-            self._set_aside(self.loose.path(oid_of_name(name)))
+            self.set_aside(self.loose.path(oid_of_name(name)))
             return
         place = self.locate(name)
         if place is None:
@@ -281,7 +322,7 @@ class Cache:
             self.publish([writer.close()])
         else:
             writer.abort()
-        self._set_aside(pack.path)
+        self.set_aside(pack.path)
         self.refresh()
 
     @staticmethod
@@ -296,10 +337,11 @@ class Cache:
             return False
         return True
 
-    def _set_aside(self, path: str) -> None:
+    def set_aside(self, path: str) -> None:
+        """Move a file of the cache to quarantine.  Raises: local errors, as of a cache that is read-only."""
         folder = f"{self.folder}/quarantine"
         try:
-            make_folders(self.disk, folder)
+            make_folder(self.disk, self.folder, folder)
             self.disk.rename(path, f"{folder}/{os.path.basename(path)}-{os.urandom(4).hex()}")
         except FileNotFoundError:
             return
@@ -318,5 +360,6 @@ class Cache:
                     if file.read() == text:
                         return
             except FileNotFoundError:
-                make_folders(self.disk, os.path.dirname(path))
+                make_folder(self.disk, self.folder, os.path.dirname(path))
             replace(self.disk, path, text)
+            open_to_readers(self.disk, self.folder, [path])

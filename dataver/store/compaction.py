@@ -7,12 +7,14 @@ times as large: a remote of a million pushes is searched in a few dozen segments
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import chain
 from typing import NamedTuple
 
 from dataver.formats import segment
 from dataver.formats.layout import segment_key
 from dataver.formats.segment import PackRef, SegmentRef
+from dataver.model.names import NAME_SIZE, ObjectName
 from dataver.store.bucket import Bucket
 from dataver.store.segments import Segments
 
@@ -67,9 +69,17 @@ def merge(bucket: Bucket, segments: Segments, sources: Sequence[SegmentRef]) -> 
 
 
 def rewrite(
-    bucket: Bucket, segments: Segments, sources: Sequence[SegmentRef], *, without: Set[bytes]
+    bucket: Bucket,
+    segments: Segments,
+    sources: Sequence[SegmentRef],
+    *,
+    without: Set[bytes],
+    dropped: Set[ObjectName] = frozenset(),
 ) -> SegmentRef | None:
-    """Write one segment of all that *sources* hold outside the packs *without*; None when that is nothing."""
+    """Write one segment of all that *sources* hold outside the packs *without*; None when that is nothing.
+
+    The objects *dropped* are left out wherever they lie.
+    """
     loaded = [segments.rows_of(ref) for ref in sources]
     packs = sorted({pack for head, _ in loaded for pack in head.packs if pack.pack_id not in without})
     if not packs:
@@ -81,4 +91,11 @@ def rewrite(
             old: ordinal_of[pack.pack_id] for old, pack in enumerate(head.packs) if pack.pack_id in ordinal_of
         }
         streams.append(segment.remapped(rows, ordinals))
-    return write_segment(bucket, segments, packs, segment.merged(streams))
+    kept: Iterator[bytes] = segment.merged(streams)
+    if dropped:
+        kept = (row for row in kept if row[:NAME_SIZE] not in dropped)
+        first = next(kept, None)
+        if first is None:
+            return None
+        kept = chain((first,), kept)
+    return write_segment(bucket, segments, packs, kept)

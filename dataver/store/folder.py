@@ -17,6 +17,7 @@ from dataver.errors import (
     AccessDeniedError,
     BucketNotFoundError,
     DataverError,
+    FormatError,
     PermissionDeniedError,
     local_error,
 )
@@ -61,8 +62,14 @@ class FolderBucket:
     def get(self, key: str, start: int = 0, size: int | None = None) -> bytes:
         self.requests += 1
         try:
-            with open(self._path(key), "rb", buffering=0) as file:
-                data = _read(file.fileno(), start, size)
+            # O_NONBLOCK: a pipe in the place of an object must not be waited for.
+            fd = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise FormatError(self._path(key), "is no regular file")
+                data = _read(fd, start, size)
+            finally:
+                os.close(fd)
         except OSError as error:
             raise self._read_error(error, key) from error
         self.received += len(data)
@@ -184,6 +191,16 @@ class FolderBucket:
                 continue
             except OSError as error:
                 raise self._write_error(error, key) from error
+
+    def sweep_temp(self, older_than_s: float) -> int:
+        """Remove what broken uploads left, of files last changed that many seconds ago; return how many."""
+        folders = [self.root, *(f"{self.root}/{name}" for name in sorted(os.listdir(self.root)))]
+        packs = f"{self.root}/packs"
+        if os.path.isdir(packs):
+            folders += [f"{packs}/{name}" for name in sorted(os.listdir(packs))]
+        return sum(
+            atomic.sweep_temp(self._disk, folder, older_than_s) for folder in folders if os.path.isdir(folder)
+        )
 
     def prepare(self) -> None:
         """Make the folder and those above it."""

@@ -67,6 +67,10 @@ class Journal:
             return self._reader.anchor
         return Seen(self._head.seq, self._head.entry_hash)
 
+    def copy_of_last(self) -> bytes | None:
+        """Return this clone's own copy of the entry `seen`, if it has one."""
+        return self._reader.copy_of(self.seen)
+
     @property
     def state(self) -> State:
         """The state after the last entry read."""

@@ -74,6 +74,13 @@ class Reader:
         self._recent[seq] = entry_data
         return Head(seq, seen.entry_hash, entry.time_s, state, looked_s)
 
+    def copy_of(self, seen: Seen) -> bytes | None:
+        """Return this clone's copy of the entry *seen*, None where there is none."""
+        data = bytes(self._local.read(_COPY) or b"")
+        size = _COPY_HEADER.unpack_from(data)[3] if len(data) >= _COPY_HEADER.size else 0
+        entry = data[_COPY_HEADER.size : _COPY_HEADER.size + size]
+        return entry if entry and journal.entry_hash(entry) == seen.entry_hash else None
+
     def _keep(self, head: Head, encoded_state: bytes) -> None:
         data = self._entry_data(head.seq)
         header = _COPY_HEADER.pack(_COPY_MAGIC, head.looked_s, head.seq, len(data))

@@ -7,6 +7,7 @@ only writer's lock, an object of the same kind, is taken as well.
 
 from __future__ import annotations
 
+import math
 import os
 
 from dataver.disk.disk import Clock
@@ -18,6 +19,8 @@ DEAD_S = 15 * 60.0
 _RENEW_S = 5 * 60.0
 _LOCK_WAIT_S = 600.0
 _LOCK_TURN_S = 1.0
+_TICK_S = 2.0
+"""Stores date objects to the second."""
 
 
 class Lease:
@@ -29,6 +32,7 @@ class Lease:
         self._bucket, self._clock = bucket, clock
         self._key = lease_key(self.writer)
         self._holds_lock = False
+        self._began_at = clock.monotonic()
         self._put()
         found = bucket.head(self._key)
         # The store's clock counts: entries are dated, and gc decides, by it.
@@ -38,6 +42,11 @@ class Lease:
     def store_time_s(self) -> int:
         """Return the time by the store's clock, in whole seconds since 1970."""
         return int(self._clock.now_s() + self._ahead_s)
+
+    @property
+    def skew_s(self) -> float:
+        """How far the store's clock is ahead of ours."""
+        return self._ahead_s
 
     def take_writer_lock(self) -> None:
         """Become the only writer of a store that has no create-if-absent.
@@ -73,7 +82,9 @@ class Lease:
 
     def _put(self) -> None:
         self._put_at = self._clock.monotonic()
-        self._bucket.put(self._key, self.writer.encode())
+        # How long it is held already: the store dates the renewal, a remover asks for the beginning.
+        text = f"{self.writer}\n{self._put_at - self._began_at:.0f}\n"
+        self._bucket.put(self._key, text.encode())
 
     def renew(self) -> None:
         """Say that the writer is still at work; costs a request every five minutes only."""
@@ -98,3 +109,38 @@ def live_leases(bucket: Bucket, now_s: float) -> tuple[str, ...]:
         for info in bucket.list(LEASES_PREFIX)
         if not info.key.startswith(f"{LEASES_PREFIX}.") and now_s - info.modified_s <= DEAD_S
     )
+
+
+def oldest_beginning_s(bucket: Bucket, now_s: float, *, but: str = "") -> float:
+    """Return when the writer that is at work longest began, by the store's clock, or *now_s* for nobody.
+
+    The lease of the writer *but* does not count; of one that does not say when it began anything may
+    be: minus infinity.
+    """
+    oldest = now_s
+    for writer in live_leases(bucket, now_s):
+        if writer == but:
+            continue
+        key = lease_key(writer)
+        info = bucket.head(key)
+        try:
+            name, held_s, _ = bucket.get(key, 0, 256).decode("ascii", "replace").split("\n")
+        except KeyMissingError:
+            continue  # it has just ended
+        except ValueError:
+            return -math.inf
+        if info is None:
+            continue
+        if name != writer or not held_s.isdigit() or not info.modified_s:
+            return -math.inf
+        oldest = min(oldest, info.modified_s - int(held_s) - _TICK_S)
+    return oldest
+
+
+def dead_leases(bucket: Bucket, now_s: float) -> list[Info]:
+    """Return the leases of writers that died, and what a probe of the store left."""
+    return [
+        info
+        for info in bucket.list(LEASES_PREFIX)
+        if info.key != WRITER_LOCK_KEY and info.modified_s and now_s - info.modified_s > DEAD_S
+    ]

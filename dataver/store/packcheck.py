@@ -30,9 +30,11 @@ class PackCheck:
         self._asked: dict[StructureId, int] = {}
         self.noticed: set[StructureId] = set()
         """Packs that were found lost since `forget`."""
+        self._condemned: set[StructureId] = set()
         self._listed: dict[StructureId, int] = {}
         self._listed_s = 0.0
         self._is_listed = False
+        self._is_doubted = False
 
     def forget(self) -> None:
         """Take nothing for known that is not good for longer than one command."""
@@ -42,9 +44,19 @@ class PackCheck:
             self._is_listed = False
             self._listed = {}
 
+    def doubt(self) -> None:
+        """Take nothing for known, not what was listed within the hour: what is asked next is looked up."""
+        self._asked.clear()
+        self._listed = {}
+        self._is_listed, self._is_doubted = False, True
+
     def note(self, pack_id: StructureId, size: int) -> None:
         """Take a pack that was just stored for known."""
         self._asked[pack_id] = size
+
+    def condemn(self, packs: Iterable[StructureId]) -> None:
+        """Take packs whose bytes proved wrong for lost, though name and size are right."""
+        self._condemned.update(packs)
 
     def lost(self, packs: Mapping[StructureId, int], live: int) -> set[StructureId]:
         """Return those of *packs* (with their sizes) that are gone or of another size.
@@ -52,6 +64,10 @@ class PackCheck:
         *live* is how many packs the remote has, about: it decides between HEAD and a listing.
         Raises: RemoteError.
         """
+        condemned = self._condemned.intersection(packs)
+        if condemned:
+            self.noticed |= condemned
+            return condemned | self.lost({p: packs[p] for p in packs if p not in condemned}, live)
         self._load_listing()
         doubtful = self._doubtful(packs)
         if not self._is_listed and len(doubtful) >= max(live, 1) / self._bucket.page_size:
@@ -90,7 +106,7 @@ class PackCheck:
             self._local.write(_COPY, [_HEADER.pack(_MAGIC, self._listed_s), b"".join(rows)])
 
     def _load_listing(self) -> None:
-        if self._is_listed or not self._bucket.listing_good_s:
+        if self._is_listed or self._is_doubted or not self._bucket.listing_good_s:
             return
         data = self._local.read(_COPY)
         if data is None or len(data) < _HEADER.size or (len(data) - _HEADER.size) % _ROW.size:

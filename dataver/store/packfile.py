@@ -12,7 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from dataver.disk.disk import Disk
-from dataver.errors import FormatError, local_error
+from dataver.disk.safe_open import open_plain
+from dataver.errors import FormatError, UnsafeFileError, local_error
 from dataver.formats import codec, pack
 from dataver.formats.pack import Row, Table
 from dataver.hashing import Buffer, xxh3_64
@@ -100,7 +101,9 @@ class PackWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-            self._disk.unlink(self._path)
+            # What made the writer give up is what people have to hear of.
+            with contextlib.suppress(OSError):
+                self._disk.unlink(self._path)
 
 
 _MOST_WINDOWS = 2
@@ -115,9 +118,15 @@ class PackReader:
     """
 
     def __init__(self, path: str) -> None:
-        """Open *path*.  Raises: FileNotFoundError, which a folded pack may give."""
+        """Open *path*.
+
+        Raises: FormatError for what is no regular file; FileNotFoundError, which a folded pack may give.
+        """
         self.path = path
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._fd = open_plain(path)
+        except UnsafeFileError as error:
+            raise FormatError(f"pack {path}", "is no regular file") from error
         self._window: tuple[int, bytes] = (0, b"")
         """Where what was read ahead begins, and its bytes."""
         self._last_end = -1

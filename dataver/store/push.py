@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dataver.disk.disk import Clock
-from dataver.errors import DataverError, RemoteStateError
+from dataver.errors import DataverError, MissingObjectError, RemoteStateError
 from dataver.formats import layout, segment
 from dataver.formats.commit import Commit, encode_commit
 from dataver.formats.journal import COMMIT, Entry
@@ -35,6 +35,7 @@ SEGMENT_AGE_S = 60.0
 SEGMENT_ROWS = 1 << 18
 """A segment is written at the first of these: what a broken push has to send again is bounded."""
 
+T = TypeVar("T")
 Redacted = Iterable[tuple[StructureId, Iterable[bytes]]]
 
 
@@ -48,6 +49,19 @@ class Parts(NamedTuple):
     local: LocalCopies
     clock: Clock
     has_one_writer: bool
+
+    def asked(self, ask: Callable[[], T]) -> T:
+        """Return what *ask* finds in the live segments, with the journal read again where one is gone.
+
+        A merge or gc of others removes segments: what they held lies in newer ones.
+        """
+        try:
+            return ask()
+        except MissingObjectError:
+            if not self.journal.refresh():
+                raise
+            self.segments.set_live(self.journal.state.segments)
+            return ask()
 
 
 class Overtaken(NamedTuple):
@@ -74,9 +88,11 @@ class Push:
         try:
             if parts.has_one_writer:
                 self._lease.take_writer_lock()
+            asked_at = parts.journal.seen.seq
             parts.journal.refresh(thoroughly=True)
             parts.segments.set_live(parts.journal.state.segments)
-            self._since = parts.journal.seen.seq
+            # What the caller asked of the remote before, it asked when this was the last entry.
+            self._since = asked_at or parts.journal.seen.seq
             self._own = Segments(parts.bucket, parts.local)
             self._unfinished = Unfinished(parts.local, self._lease.writer)
             self._stored = self._unfinished.take_over(parts.journal, self._own, parts.check)
@@ -92,7 +108,7 @@ class Push:
 
     def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
         """Return the *names* that are neither live on the remote nor stored by this push already."""
-        rest = missing_of(names, self._parts.segments, self._parts.check)
+        rest = self._parts.asked(lambda: missing_of(names, self._parts.segments, self._parts.check))
         self._flush()
         return self._own.absent(rest)[0] if rest and self._stored else rest
 
@@ -141,7 +157,9 @@ class Push:
         Raises: RemoteStateError, RemoteError, and what *overtaken* raises.
         """
         self._flush()
-        self._merges = self._without_lost() or self._merged()
+        self._catch_up(overtaken)
+        self._merges = self._parts.asked(lambda: self._without_lost() or self._merged())
+        self._catch_up(overtaken)
         named = tuple(sorted({StructureId(root) for root in roots}))
         left_out = tuple(sorted((leaf, tuple(sorted(set(stubs)))) for leaf, stubs in redacted))
         write_id = os.urandom(16).hex()
@@ -152,12 +170,14 @@ class Push:
 
         def take_into_account(entries: Sequence[tuple[Entry, Commit | None]]) -> Draft:
             self._follow(entries, overtaken)
+            self._catch_up(overtaken)
             return draft()
 
         self._lease.renew()
         entry = self._parts.journal.append(
             draft(), time_s=self._lease.store_time_s(), overtaken=take_into_account
         )
+        self._since = entry.seq
         self._parts.segments.set_live(self._parts.journal.state.segments)
         self._unfinished.done()
         self._stored = []
@@ -227,6 +247,11 @@ class Push:
         )
 
     # -- losing a race ----------------------------------------------------------------------------
+
+    def _catch_up(self, overtaken: Callable[[Overtaken], None] | None) -> None:
+        """Take into account what was read of the journal since this push, or who began it, first asked."""
+        while self._parts.journal.seen.seq > self._since:
+            self._follow(self._parts.journal.entries_since(self._since), overtaken)
 
     def _follow(
         self,

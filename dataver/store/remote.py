@@ -1,12 +1,16 @@
 """A remote: objects by name in packs, found through segments, under a journal that is the only truth.
 
-Reading never writes, a client's own `clients/<clone id>` apart.  Writing is `store.push`'s.
+Reading never writes, a client's own `clients/<clone id>` apart.  Writing is `store.push`'s, removing
+`store.removal`'s.
+
+Longer than 300 lines because it is all that a clone may ask of a remote, in one place: each method is
+a few lines over the parts that do it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from dataver.disk.disk import Clock, Disk
@@ -19,9 +23,11 @@ from dataver.errors import (
     RemoteStateError,
 )
 from dataver.formats import keys, layout
+from dataver.formats.commit import Commit
+from dataver.formats.journal import Entry
 from dataver.formats.keys import Secret
 from dataver.formats.layout import Description
-from dataver.formats.segment import Place, SegmentRef
+from dataver.formats.segment import Head, Place, SegmentRef
 from dataver.formats.state import NamedRoot, Seen
 from dataver.model.names import ObjectName, StructureId
 from dataver.store.bucket import Bucket, KeyMissingError
@@ -30,6 +36,7 @@ from dataver.store.local import LocalCopies
 from dataver.store.packcheck import PackCheck, missing_of
 from dataver.store.push import Parts, Push
 from dataver.store.ranges import Range, read_ranges
+from dataver.store.removal import Removal
 from dataver.store.segments import Segments
 
 _JOBS = 8
@@ -178,14 +185,14 @@ class Remote:
 
         Packs in *without* (that proved damaged) count as not there.  Raises: RemoteError, FormatError.
         """
-        return self._segments.find(names, without)
+        return self._parts().asked(lambda: self._segments.find(names, without))
 
     def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
         """Return the *names* that the remote lacks, in their order.
 
         The others are in a live segment and their packs were found whole.  Raises: RemoteError.
         """
-        return missing_of(names, self._segments, self._check)
+        return self._parts().asked(lambda: missing_of(names, self._segments, self._check))
 
     def complete_roots(self, names: Sequence[ObjectName]) -> set[ObjectName]:
         """Return those of the root *names* of which surely everything is here, at the cost of one check.
@@ -193,15 +200,19 @@ class Remote:
         A root in a live segment is complete, since roots come last; it still is when no pack of
         any live segment is lost.  When one is, nothing is sure: ask `missing` for every object.
         """
-        packs = self._segments.packs()
+        packs = self.pack_sizes()
         if self._check.lost(packs, len(packs)):
             return set()
-        return set(self._segments.find(names))
+        return set(self.find(names))
 
     def lost_packs(self) -> set[StructureId]:
         """Return the packs of live segments that are gone or of another size."""
-        packs = self._segments.packs()
+        packs = self.pack_sizes()
         return self._check.lost(packs, len(packs))
+
+    def doubt_packs(self) -> None:
+        """Look for every pack anew from now on, whatever was seen of it before."""
+        self._check.doubt()
 
     def read_pack(self, pack_id: StructureId, size: int) -> bytes:
         """Return a whole pack of *size* bytes, not verified.
@@ -219,7 +230,37 @@ class Remote:
 
     def pack_sizes(self) -> Mapping[StructureId, int]:
         """Return every pack that a live segment names, with its size in bytes."""
-        return self._segments.packs()
+        return self._parts().asked(self._segments.packs)
+
+    def segment_rows(self) -> Iterator[tuple[Head, memoryview]]:
+        """Yield head and rows of each live segment, one at a time.  Raises: FormatError, RemoteError."""
+        for ref in self._segments.live:
+            yield self._segments.rows_of(ref)
+
+    def rows_of(self, ref: SegmentRef) -> tuple[Head, memoryview]:
+        """Return head and rows of one live segment.  Raises: FormatError, MissingObjectError, RemoteError."""
+        return self._segments.rows_of(ref)
+
+    def entries_since(self, seq: int) -> Sequence[tuple[Entry, Commit | None]]:
+        """Return the journal's entries after number *seq*, verified."""
+        return self._journal.entries_since(seq)
+
+    def now_s(self) -> float:
+        """Return the time by our own clock, in seconds since 1970."""
+        return self._clock.now_s()
+
+    def last_entry_copy(self) -> bytes | None:
+        """Return this clone's own copy of the journal entry `seen`, if it has one."""
+        return self._journal.copy_of_last()
+
+    def segment_copy(self, ref: SegmentRef) -> bytes | None:
+        """Return this clone's sound copy of a live segment, if it has one."""
+        return self._segments.copy_of(ref)
+
+    def condemn(self, packs: Collection[StructureId]) -> None:
+        """Take packs that proved damaged for lost: a push leaves them out once all of it lies elsewhere."""
+        self._check.condemn(packs)
+        self.lost_packs()
 
     def read_ranges(self, ranges: Sequence[Range], jobs: int = _JOBS) -> list[bytes | DataverError]:
         """Return the bytes of each range, in order, not verified; a failed one as its error.
@@ -237,7 +278,17 @@ class Remote:
         *writer* names the clone; the lease's name adds something random.  Use it in a `with`.
         Raises: RemoteError, RemoteStateError, LockTimeoutError.
         """
-        parts = Parts(
+        return Push(self._parts(), writer, repo_id)
+
+    def begin_removal(self, writer: str, repo_id: str) -> Removal:
+        """Begin a removal: lease first, then what is new in the journal.  Use it in a `with`.
+
+        Raises: RemoteError, RemoteStateError, LockTimeoutError.
+        """
+        return Removal(self._parts(), writer, repo_id)
+
+    def _parts(self) -> Parts:
+        return Parts(
             self.bucket,
             self._journal,
             self._segments,
@@ -246,7 +297,6 @@ class Remote:
             self._clock,
             self.has_one_writer,
         )
-        return Push(parts, writer, repo_id)
 
     def secret(self) -> Secret | None:
         """Return the repository secret that lies here, None where there is none.

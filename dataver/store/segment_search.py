@@ -53,13 +53,14 @@ class WholeSegment:
 
     def _allowed(self, name: ObjectName, row: int, excluded: Set[int]) -> int:
         """Return the first row of *name*, from *row* on, whose pack is not excluded; -1 for none."""
-        while self._name(row) == name:
+        while self.name(row) == name:
             if self.ordinal(row) not in excluded:
                 return row
             row += 1
         return -1
 
-    def _name(self, row: int) -> bytes:
+    def name(self, row: int) -> bytes:
+        """Return the name of row number *row*."""
         at = row * segment.ROW_SIZE
         return bytes(self.rows[at : at + NAME_SIZE])
 
@@ -86,7 +87,7 @@ class WholeSegment:
         for position, name in enumerate(names):
             low, high = self.head.bounds(name)
             row = segment_window.find_row(self.rows, low, high, name)
-            if row < high and self._name(row) == name:
+            if row < high and self.name(row) == name:
                 positions.append(position)
                 rows.append(row)
         return positions, rows

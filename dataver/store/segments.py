@@ -119,6 +119,11 @@ class Segments:
         used.update((place.pack_id, sizes[place.pack_id]) for place in elsewhere.values())
         return [name for name in rest if name not in elsewhere], used
 
+    def copy_of(self, ref: SegmentRef) -> bytes | None:
+        """Return this clone's copy of a live segment, None where there is no sound one."""
+        data = self._local.read(f"segment-{ref.segment_id.hex()}")
+        return bytes(data) if data is not None and segment.segment_id(data) == ref.segment_id else None
+
     def rows_of(self, ref: SegmentRef) -> tuple[Head, memoryview]:
         """Return a live segment's head and all its rows, reading it where there is no copy."""
         whole = self._loaded(ref) or self._read_whole(ref)

@@ -34,9 +34,11 @@ class Readable(Protocol):
 class Trees:
     """Trees of one store, as a reader may see them."""
 
-    def __init__(self, store: Readable, erased: Erased = NOTHING_ERASED) -> None:
+    def __init__(self, store: Readable, erased: Erased = NOTHING_ERASED, *, keep: int = 4) -> None:
+        """*keep* leaves that were opened last are remembered."""
         self._store = store
         self.erased = erased
+        self._keep = keep
         self._roots: dict[bytes, Root] = {}
         self._recent: dict[bytes, Leaf] = {}
         self.loads = 0
@@ -62,7 +64,7 @@ class Trees:
             leaf = decode_leaf(self._store.read(leaf_name(ref.leaf_id)), ref.leaf_id, ref.count)
             leaf = redact(leaf, self.erased)
             self.loads += 1
-            if len(self._recent) >= 4:
+            if len(self._recent) >= self._keep:
                 del self._recent[next(iter(self._recent))]
             self._recent[ref.leaf_id] = leaf
         return leaf
