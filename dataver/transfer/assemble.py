@@ -53,10 +53,19 @@ class Assembled(NamedTuple):
 
 
 def assemble(ends: Ends, oid: Oid, recipe: Recipe) -> Assembled:
-    """Make the blob *oid* from its chunks.
+    """Make the blob *oid* from its chunks; a second time where a gc may have moved them meanwhile.
 
     Raises: MissingObjectError, CorruptObjectError, RemoteError, local errors.
     """
+    try:
+        return _assembled(ends, oid, recipe)
+    except (MissingObjectError, CorruptObjectError):
+        if not ends.remote.refresh():
+            raise
+        return _assembled(ends, oid, recipe)
+
+
+def _assembled(ends: Ends, oid: Oid, recipe: Recipe) -> Assembled:
     path = ends.cache.temp_path()
     try:
         return Assembled(path, *_write(ends, path, oid, recipe))

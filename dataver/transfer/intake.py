@@ -35,6 +35,8 @@ class Intake:
         self._blobs: list[tuple[str, Oid]] = []
         self._compressor = codec.Compressor()
         self._waiting = 0
+        self.rounds = 0
+        """How often what had come was made part of the cache."""
 
     def __enter__(self) -> Intake:
         return self
@@ -89,6 +91,7 @@ class Intake:
             with CacheWriter(self._cache) as writer_of_cache:
                 writer_of_cache.take(packs, blobs)
                 writer_of_cache.commit()
+        self.rounds += 1
 
     def _drop(self) -> None:
         for writer in self._open.values():

@@ -6,7 +6,7 @@ Places are kept as packed rows, 59 bytes each, so that a million of them take 60
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -16,10 +16,11 @@ from dataver.hashing import Buffer
 from dataver.model.names import ObjectName, StructureId
 from dataver.parallel import threads_map_ordered
 from dataver.store.remote import Remote
-from dataver.transfer.verify import opened
+from dataver.transfer.verify import opened_or_fault
 
 _ROW = struct.Struct("<Q34sQQB")
 """Offset first: rows sort by it."""
+_UNKNOWN_SIZE = 1 << 62
 
 
 class Wanted(NamedTuple):
@@ -65,7 +66,8 @@ class Places:
         while packs:
             pack_id = next(iter(packs))
             rows = sorted(set(_ROW.iter_unpack(packs.pop(pack_id))))
-            yield Order(pack_id, sizes[pack_id], [Wanted._make(row) for row in rows])
+            # One that is listed no more since its place was looked up may be there yet: in ranges, then.
+            yield Order(pack_id, sizes.get(pack_id, _UNKNOWN_SIZE), [Wanted._make(row) for row in rows])
 
 
 Part = tuple[Wanted, Buffer | None]
@@ -94,34 +96,59 @@ def read_ranges(remote: Remote, order: Order) -> Iterator[Part]:
         yield one, None if isinstance(data, DataverError) else data
 
 
+def find_elsewhere(
+    remote: Remote, names: Collection[ObjectName], damaged: Set[bytes]
+) -> dict[ObjectName, Place]:
+    """Return where else objects lie that packs did not give, after a gc that moved them too."""
+    found = remote.find(names, damaged)
+    if len(found) < len(names) and remote.refresh():
+        found.update(remote.find([name for name in names if name not in found], damaged))
+    return found
+
+
 def read_sound(
-    remote: Remote, names: Iterable[ObjectName], jobs: int
+    remote: Remote,
+    names: Iterable[ObjectName],
+    jobs: int,
+    refused: dict[ObjectName, DataverError] | None = None,
 ) -> Iterator[list[tuple[ObjectName, Buffer]]]:
     """Yield those of *names* that lie soundly on the remote, pack by pack: for few bytes, they are held.
 
-    What a damaged pack holds is looked for in other packs.
+    What a damaged pack holds is looked for in other packs, and then in those that came since the
+    journal was read, since a gc moves objects; what is wrong with those that are sound in none is in
+    *refused* afterwards.
     """
+    refused = {} if refused is None else refused
     lacking = set(names)
     damaged: set[StructureId] = set()
-    for _ in range(2):
-        if not lacking:
+    for number in range(3):
+        if not lacking or (number == 2 and not remote.refresh()):
             return
         found = remote.find(lacking, damaged)
         places = Places()
         for name, place in found.items():
             places.add(name, place)
-        for sound in threads_map_ordered(partial(_sound, remote), places.orders(remote.pack_sizes()), jobs):
+        for sound in threads_map_ordered(
+            partial(_sound, remote, refused), places.orders(remote.pack_sizes()), jobs
+        ):
             lacking.difference_update(name for name, _ in sound)
             yield sound
         damaged |= {found[name].pack_id for name in lacking if name in found}
 
 
-def _sound(remote: Remote, order: Order) -> list[tuple[ObjectName, Buffer]]:
+def _sound(
+    remote: Remote, refused: dict[ObjectName, DataverError], order: Order
+) -> list[tuple[ObjectName, Buffer]]:
     data = read_whole(remote, order) if order.is_whole else None
     parts = parts_of(data, order.wanted) if data is not None else read_ranges(remote, order)
     found = []
     for one, stored in parts:
-        content = None if stored is None else opened(one.name, one.codec, stored, one.raw)
-        if content is not None:
+        if stored is None:
+            continue
+        content = opened_or_fault(one.name, one.codec, stored, one.raw)
+        if isinstance(content, DataverError):
+            refused[one.name] = content
+        else:
+            refused.pop(one.name, None)
             found.append((one.name, content))
     return found

@@ -42,7 +42,7 @@ class Parcel(NamedTuple):
 
 def temp_pack(cache: Cache, disk: Disk) -> PackWriter:
     """Return a writer of a pack that will be sent and dropped."""
-    return PackWriter(disk, cache.temp_path())
+    return PackWriter(disk, cache.scratch_path())
 
 
 def parcel_of(written: WrittenPack) -> Parcel:

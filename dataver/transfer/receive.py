@@ -2,6 +2,8 @@
 
 The order: structure as it is walked, then small objects pack by pack, then large files one by one.
 What cannot be had is listed by path and the others go on.
+
+Longer than 300 lines because the stages share one state: what was found, what came, what is bad.
 """
 
 from __future__ import annotations
@@ -9,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dataver.disk.claims import Claims
+from dataver.disk.space import check_space
 from dataver.errors import (
     CorruptObjectError,
     DataverError,
     Failure,
     FormatError,
+    IntegrityError,
     MissingObjectError,
     erased_warning,
     show_path,
@@ -24,10 +29,10 @@ from dataver.model.tree import Entry
 from dataver.progress import SILENT, Progress, Task
 from dataver.transfer.assemble import assemble, pieces_of
 from dataver.transfer.intake import Intake
-from dataver.transfer.orders import Order, Places, read_sound
-from dataver.transfer.space import check_space
+from dataver.transfer.orders import Order, Places, find_elsewhere, read_sound
 from dataver.transfer.structure import Structure
-from dataver.transfer.unpack import unpack
+from dataver.transfer.turns import Turns
+from dataver.transfer.verify import UNREADABLE
 from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
 
 _MOST_PLACES = 1_000_000
@@ -54,21 +59,29 @@ class Received:
 
 
 def receive(
-    ends: Ends, versions: Sequence[Version], *, dry_run: bool = False, progress: Progress = SILENT
+    ends: Ends,
+    versions: Sequence[Version],
+    *,
+    dry_run: bool = False,
+    claims: Claims | None = None,
+    progress: Progress = SILENT,
 ) -> Received:
-    """Bring what the cache lacks of *versions*.
+    """Bring what the cache lacks of *versions*; with *claims* beside other fetches, each pack once.
 
-    Raises: RemoteError where the remote cannot be reached, DiskFullError before anything is read.
+    Raises: RemoteError where the remote cannot be reached, DiskFullError before anything is read,
+    LockTimeoutError.
     """
     with Intake(ends.cache, ends.disk) as intake:
-        return _Receiving(ends, intake, progress, dry_run=dry_run).run(versions)
+        return _Receiving(ends, Turns(ends, intake, claims), intake, progress, dry_run=dry_run).run(versions)
 
 
 class _Receiving:
     """One fetch under way."""
 
-    def __init__(self, ends: Ends, intake: Intake, progress: Progress, *, dry_run: bool) -> None:
-        self._ends, self._intake, self._progress = ends, intake, progress
+    def __init__(
+        self, ends: Ends, turns: Turns, intake: Intake, progress: Progress, *, dry_run: bool
+    ) -> None:
+        self._ends, self._turns, self._intake, self._progress = ends, turns, intake, progress
         self._dry_run = dry_run
         self._structure = Structure(ends, None if dry_run else intake.add)
         self._done = Received()
@@ -104,7 +117,7 @@ class _Receiving:
         """Yield the wanted entries of a version; leaves seen before are only counted."""
         try:
             root = self._structure.root(version.root_id)
-        except (MissingObjectError, CorruptObjectError, FormatError) as error:
+        except UNREADABLE as error:
             yield error
             return
         if version.scope:
@@ -172,10 +185,10 @@ class _Receiving:
                 for order in orders:
                     self._count(1, len(order.wanted), sum(one.stored for one in order.wanted))
                 return
-            check_space(self._ends.cache.folder, places.raw)
+            check_space(self._ends.cache.folder, places.raw + sum(self._large.values()))
             with self._progress.task("Fetching", total=places.count, size=places.raw) as task:
                 damaged, bad = self._unpack(orders, task)
-            found = self._ends.remote.find(list(bad), damaged) if bad and not is_last else {}
+            found = find_elsewhere(self._ends.remote, bad, damaged) if bad and not is_last else {}
             for name, is_corrupt in bad.items():
                 if name in found:
                     self._small.add(name, found[name])
@@ -186,7 +199,7 @@ class _Receiving:
         """Bring *orders* into the cache; return the packs that proved damaged and what they lack."""
         damaged: set[StructureId] = set()
         bad: dict[ObjectName, bool] = {}
-        for arrived in unpack(self._ends, orders):
+        for arrived in self._turns.unpack(orders):
             if arrived.pack is not None:
                 self._intake.take_pack(arrived.pack)
             for path, oid, size in arrived.blobs:
@@ -213,7 +226,8 @@ class _Receiving:
         if not self._dry_run:
             check_space(self._ends.cache.folder, sum(large.values()))
         with self._progress.task("Fetching large files", total=len(large), size=sum(large.values())) as task:
-            for oid, recipe in self._recipes(large):
+            recipes = self._recipes(large)
+            for oid, recipe in recipes if self._dry_run else self._turns.large(recipes):
                 self._read_one(oid, recipe)
                 task.advance(1, recipe.size)
 
@@ -285,4 +299,6 @@ def _tree_failure(version: Version, error: DataverError) -> Failure:
     what = f"part of the tree of {show_path(version.target)}"
     if isinstance(error, MissingObjectError):
         return MissingObjectError(what, NOWHERE).failure(version.target)
-    return CorruptObjectError(what, "the remote").failure(version.target)
+    if isinstance(error, IntegrityError):
+        return CorruptObjectError(what, "the remote").failure(version.target)
+    return error.failure(version.target)._replace(message=f"{what}: {error.message}")

@@ -9,15 +9,21 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from dataver.errors import CorruptObjectError, DataverError, FormatError, MissingObjectError
+from dataver.errors import (
+    CorruptObjectError,
+    DataverError,
+    FormatError,
+    HostileInputError,
+    MissingObjectError,
+)
 from dataver.formats.redaction import redact
-from dataver.formats.root import decode_root
 from dataver.formats.tree import Leaf, decode_leaf, encode_leaf
 from dataver.hashing import Buffer
-from dataver.model.names import ROOT, ObjectName, leaf_name, show_name
+from dataver.model.names import ObjectName, leaf_name, show_name
 from dataver.model.tree import Entry, LeafRef, Root
 from dataver.store.trees import Trees
 from dataver.transfer.orders import read_sound
+from dataver.transfer.verify import UNREADABLE, fault_of
 from dataver.transfer.wanted import Ends, Scope
 
 WINDOW = 64
@@ -34,6 +40,8 @@ class Structure:
         self._ends = ends
         self._keep = keep
         self._ahead: dict[ObjectName, bytes] = {}
+        self._refused: dict[ObjectName, DataverError] = {}
+        """What lies on the remote and may not be used, and why."""
         self._trees = Trees(self, ends.erased)
         self.received = 0
         """Objects that came from the remote."""
@@ -54,7 +62,7 @@ class Structure:
         if data is not None:
             try:
                 return redact(decode_leaf(data, ref.leaf_id, ref.count), self._ends.erased)
-            except FormatError:
+            except (FormatError, HostileInputError):
                 self._ends.cache.quarantine(name)
         data = self._remote(name)
         leaf = decode_leaf(data, ref.leaf_id, ref.count)
@@ -65,14 +73,11 @@ class Structure:
     def read(self, name: ObjectName) -> Buffer:
         """Return the bytes of a root or leaf, verified; see `store.trees.Readable`."""
         data = self._local(name)
-        if data is not None and not _fault(name, data):
+        if data is not None and fault_of(name, data) is None:
             return data
         if data is not None:
             self._ends.cache.quarantine(name)
         data = self._remote(name)
-        fault = _fault(name, data)
-        if fault is not None:
-            raise CorruptObjectError(show_name(name), "the remote") from fault
         self._kept(name, data)
         return data
 
@@ -88,6 +93,8 @@ class Structure:
         try:
             return self._ahead.pop(name)
         except KeyError:
+            if name in self._refused:
+                raise self._refused[name] from None
             raise MissingObjectError(show_name(name), "the cache nor on the remote") from None
 
     def _kept(self, name: ObjectName, data: Buffer) -> None:
@@ -103,7 +110,7 @@ class Structure:
             self._fetch(lacking)
 
     def _fetch(self, names: Sequence[ObjectName]) -> None:
-        for found in read_sound(self._ends.remote, names, self._ends.jobs):
+        for found in read_sound(self._ends.remote, names, self._ends.jobs, self._refused):
             self._ahead.update((name, bytes(data)) for name, data in found)
 
     # -- walking ------------------------------------------------------------------------------
@@ -124,7 +131,7 @@ class Structure:
         for ref in refs:
             try:
                 yield ref, self.leaf(ref)
-            except (MissingObjectError, CorruptObjectError, FormatError) as error:
+            except UNREADABLE as error:
                 yield ref, error
 
     def views(self, root: Root, scope: Scope) -> Iterator[list[Entry] | DataverError]:
@@ -149,7 +156,7 @@ class Structure:
     def _one(self, root: Root, path: bytes, scope: Scope) -> list[Entry] | DataverError:
         try:
             entry = self._trees.find(root.root_id, path)
-        except (MissingObjectError, CorruptObjectError, FormatError) as error:
+        except UNREADABLE as error:
             return error
         return [entry] if entry is not None and scope.matches(path) else []
 
@@ -162,7 +169,7 @@ class Structure:
         last = bisect.bisect_left(root.guide, high) if root.guide and high is not None else len(root.leaves)
         try:
             position = self._trees.leaf_of(root, low) if low else 0
-        except (MissingObjectError, CorruptObjectError, FormatError) as error:
+        except UNREADABLE as error:
             yield error
             return
         ahead = position
@@ -173,7 +180,7 @@ class Structure:
             position += 1
             try:
                 view = self._trees.leaf(ref).view
-            except (MissingObjectError, CorruptObjectError, FormatError) as error:
+            except UNREADABLE as error:
                 yield error
                 continue
             if view and high is not None and view[0].path >= high:
@@ -199,14 +206,3 @@ def _merged(ranges: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[bytes, b
 
 def _matching(view: list[Entry], scope: Scope) -> list[Entry]:
     return [e for e in view if scope.matches(e.path)] if scope else view
-
-
-def _fault(name: ObjectName, data: Buffer) -> DataverError | None:
-    try:
-        if name[0] == ROOT:
-            decode_root(data, name[2:])
-        else:
-            decode_leaf(data, name[2:])
-    except DataverError as error:
-        return error
-    return None

@@ -13,7 +13,7 @@ from dataver.errors import (
     CorruptObjectError,
     DataverError,
     Failure,
-    FormatError,
+    IntegrityError,
     MissingObjectError,
     erased_warning,
     show_path,
@@ -40,6 +40,7 @@ from dataver.transfer.orders import read_sound
 from dataver.transfer.outgoing import Outgoing
 from dataver.transfer.pack_up import Lacks
 from dataver.transfer.structure import Structure
+from dataver.transfer.verify import UNREADABLE
 from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
 
 _ASK_AT_ONCE = 16_384
@@ -78,7 +79,7 @@ def complete_leaves(ends: Ends, versions: Sequence[Version]) -> set[bytes]:
     for name in ends.remote.complete_roots(here) if here else ():
         try:
             found.update(ref.leaf_id for ref in structure.root(name[2:]).leaves)
-        except (MissingObjectError, CorruptObjectError, FormatError):
+        except UNREADABLE:
             continue
     return found
 
@@ -107,7 +108,7 @@ class Survey:
     def _walk(self, version: Version) -> None:
         try:
             root = self._structure.root(version.root_id)
-        except (MissingObjectError, CorruptObjectError, FormatError) as error:
+        except UNREADABLE as error:
             self.found.failed.append(_tree_failure(version, error))
             return
         is_whole = True
@@ -240,4 +241,6 @@ def _tree_failure(version: Version, error: DataverError) -> Failure:
     what = f"part of the tree of {show_path(version.target)}"
     if isinstance(error, MissingObjectError):
         return MissingObjectError(what, "the cache nor on the remote").failure(version.target)
-    return CorruptObjectError(what, "the cache").failure(version.target)
+    if isinstance(error, IntegrityError):
+        return CorruptObjectError(what, "the cache").failure(version.target)
+    return error.failure(version.target)._replace(message=f"{what}: {error.message}")

@@ -5,6 +5,7 @@ Runs in threads: what arrives is written to the cache's `tmp/` there, and only i
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -83,6 +84,10 @@ def _write(disk: Disk, path: str, data: Buffer, mode: int) -> None:
         fd = disk.create(path, mode)
         try:
             disk.write(fd, data)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                disk.unlink(path)
+            raise
         finally:
             os.close(fd)
     except OSError as error:
