@@ -123,8 +123,18 @@ class Config:
         return duration_s(self.text("purge.grace"))
 
     @property
+    def lock_timeout_s(self) -> float:
+        """How long to wait for another process, in seconds."""
+        return float(self.integer("core.lock_timeout"))
+
+    @property
     def is_weak_hash_forbidden(self) -> bool:
         return self.text("policy.weak_hash") == "forbid"
+
+    @property
+    def is_unadded_blocked(self) -> bool:
+        """Whether the pre-commit hook stops a commit while changed data is not added."""
+        return self.text("policy.pre_commit") == "block"
 
     @property
     def signers_pin(self) -> str:

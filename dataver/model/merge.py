@@ -1,7 +1,8 @@
 """The merge of two trees over their common base, entry by entry.
 
 Pure, and as large as what changed: takes the changes of both sides, gives the changes to apply
-to ours and what a person must decide.  Where there is a conflict, ours stands.
+to ours and what a person must decide.  Where there is a conflict, ours stands until `model.settle`
+is told what a person decided.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Conflict(NamedTuple):
     kind: str
     path: bytes
     base: Entry | None
+    """Of a file that was renamed under its old path."""
     ours: Entry | None
     theirs: Entry | None
 
@@ -224,7 +226,7 @@ def _conflict(path: bytes, mine: _Side, other: _Side) -> Conflict:
 def _part_folders_and_files(
     actual: _Actual, result: dict[bytes, Entry | None], renamed_from: Mapping[bytes, bytes]
 ) -> list[Conflict]:
-    """Take back what would put a file where the merged tree has a folder.
+    """Take back what they put where our file would be a folder, or our folder a file.
 
     Two paths clash only where each was changed by a side: neither the base nor a side has both.
     """
@@ -241,11 +243,11 @@ def _part_folders_and_files(
             for clashing in (folder, path):
                 kept = actual.ours_at(clashing)
                 taken = result.get(clashing, kept)
-                if taken != kept:
-                    base = actual.theirs[clashing].base if clashing in actual.theirs else None
+                if kept is None and taken is not None:
+                    old = renamed_from.get(clashing)
+                    base = actual.theirs[clashing if old is None else old].base
                     conflicts.append(Conflict(FOLDER_AND_FILE, clashing, base, kept, taken))
                     result[clashing] = kept
-                    old = renamed_from.get(clashing)
                     if old is not None:
                         # Our change of it may have followed the renaming: it stays where it was.
                         result[old] = actual.ours_at(old)

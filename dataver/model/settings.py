@@ -61,6 +61,14 @@ def _local_remote(name: str, kind: Kind, about: str) -> Key:
 KEYS: tuple[Key, ...] = (
     Key("core.version", "integer", 1, "format version that the repository needs; written by init", low=1),
     Key("core.hash", "choice", "blake3", "algorithm for new content", choices=HASHES),
+    Key(
+        "core.lock_timeout",
+        "integer",
+        600,
+        "seconds to wait for another process before giving up; 0 does not wait",
+        committed=False,
+        high=31_536_000,
+    ),
     Key("cache.dir", "text", "", "folder of the cache; default below Git's own folder", committed=False),
     Key(
         "cache.link",
@@ -111,6 +119,13 @@ KEYS: tuple[Key, ...] = (
         "allow",
         "`forbid` refuses content named by xxh128 or md5, in any layer for good",
         choices=("allow", "forbid"),
+    ),
+    Key(
+        "policy.pre_commit",
+        "choice",
+        "warn",
+        "`block` lets the pre-commit hook stop a commit while data is changed and not added",
+        choices=("warn", "block"),
     ),
     Key("policy.signers", "hash", "", "hash of the first record of who may sign erasures"),
 )

@@ -35,6 +35,8 @@ class TargetStatus:
     sparse: tuple[str, ...]
     moved_from: bytes = b""
     is_folder: bool = True
+    conflicts: tuple[bytes, ...] = ()
+    """In a conflict: the paths that both sides changed, as far as the cache can tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 
-from dataver.disk.atomic import replace
+from dataver.disk.atomic import replace, sweep_temp
 from dataver.errors import DataverError, Failure, UsageError, exit_status_of
 from dataver.formats.pointer import Pointer, encode_pointer, pointer_of, size_text
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.results import AddedTarget, AddResult
+from dataver.ops.holding import as_it_is_now, gitfiles_lock, held
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
 from dataver.workspace.adding import record_target
 from dataver.workspace.intake import Intake, files_in_git, plan_intake
 from dataver.workspace.paths import PathLike, relative_to_top
-from dataver.workspace.record import record_name
 from dataver.workspace.recording import Addition
+
+_TEMP_AGE_S = 3600.0
+"""Temp files beside a pointer that are older belong to nobody who still runs."""
 
 
 def add(
@@ -47,7 +52,9 @@ def add(
     warnings: list[Failure] = []
     for intake in plan:
         try:
-            with repo.lock(f"add-{record_name(intake.target)}", progress=progress):
+            # Held until the pointer is written: gc takes away what no pointer names.
+            with held(repo, intake.target, progress=progress):
+                intake = intake._replace(known=as_it_is_now(repo, intake.target, intake.known))
                 addition = record_target(
                     repo.workspace,
                     lambda: repo.trees,
@@ -63,7 +70,7 @@ def add(
                 failed += addition.failed
                 warnings += addition.warnings
                 if not dry_run:
-                    _publish(repo, intake, addition, stage=stage, untrack=untrack)
+                    _publish(repo, intake, addition, stage=stage, untrack=untrack, progress=progress)
             done.append(_result(intake, addition, is_staged=stage and not dry_run))
         except DataverError as error:
             if len(paths) == 1:
@@ -86,7 +93,9 @@ def _algorithm(repo: Repo, name: str | None) -> int:
     return ALGORITHM_CODES[chosen]
 
 
-def _publish(repo: Repo, intake: Intake, addition: Addition, *, stage: bool, untrack: bool) -> None:
+def _publish(
+    repo: Repo, intake: Intake, addition: Addition, *, stage: bool, untrack: bool, progress: Progress
+) -> None:
     """Write the pointer, which names only what is durable; then what Git needs to know of it."""
     path = pointer_of(intake.target)
     known = intake.known
@@ -96,15 +105,18 @@ def _publish(repo: Repo, intake: Intake, addition: Addition, *, stage: bool, unt
             addition.root_id, not addition.is_single, addition.files, size_text(addition.size), note
         )
         replace(repo.disk, repo.workspace.absolute(path), encode_pointer(pointer))
+    with contextlib.suppress(DataverError):  # what a killed run left here; Git would show it for ever
+        sweep_temp(repo.disk, os.path.dirname(repo.workspace.absolute(path)), _TEMP_AGE_S, clock=repo.clock)
     addition.remember()
     ignore_file = gitfiles.ignore_file_of(intake.target)
-    gitfiles.add_line(repo.top, ignore_file, gitfiles.ignore_line(intake.target), repo.disk)
-    if untrack:
-        found = files_in_git(repo.git, intake.target)
-        if found:
-            repo.git.rm_cached(found)
-    if stage:
-        repo.git.stage([path, ignore_file], force=True)
+    with gitfiles_lock(repo, progress=progress):
+        gitfiles.add_line(repo.top, ignore_file, gitfiles.ignore_line(intake.target), repo.disk)
+        if untrack:
+            found = files_in_git(repo.git, intake.target)
+            if found:
+                repo.git.rm_cached(found)
+        if stage:
+            repo.git.stage([path, ignore_file], force=True)
 
 
 def _result(intake: Intake, addition: Addition, *, is_staged: bool) -> AddedTarget:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from dataver.disk.atomic import make_folders
 from dataver.disk.digest import digest_file
 from dataver.errors import CorruptObjectError, MissingObjectError, NoSuchPathError, UsageError, show_path
 from dataver.model.names import Oid, blob_name
@@ -59,7 +58,6 @@ def local_path(repo: Repo, path: PathLike, rev: str | None = None) -> str:
         return repo.cache.loose.path(oid)
     data = repo.cache.read(blob_name(oid))
     place = repo.cache.loose.path(oid)
-    make_folders(repo.disk, os.path.dirname(place))
     temp = repo.cache.temp_path()
     fd = repo.disk.create(temp, 0o444)
     try:

@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataver.disk.link import LINK_TYPES, LinkType
-from dataver.errors import DataverError, Failure, UsageError, erased_warning
+from dataver.errors import DataverError, Failure, NoSuchPathError, UsageError, erased_warning, show_path
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import Change
 from dataver.model.names import is_below
 from dataver.model.results import CheckedOutTarget, CheckoutResult
+from dataver.model.sizes import size_range
 from dataver.ops.choosing import Choice, check_inside, choose, erased_warnings, origin_hint
+from dataver.ops.holding import as_it_is_now, gitfiles_lock, held
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.trees import EMPTY_ROOT_ID
@@ -23,7 +25,7 @@ from dataver.workspace.clearing import Desired, Outcome
 from dataver.workspace.export import Version, export
 from dataver.workspace.moves import follow_moves
 from dataver.workspace.paths import PathLike
-from dataver.workspace.record import Record, record_name
+from dataver.workspace.record import Record
 from dataver.workspace.workspace import Look, Tracked
 
 
@@ -50,7 +52,7 @@ def checkout(
     Raises: UnknownRevisionError, NoSuchPathError, UsageError.
     """
     links = _links(repo, link)
-    moved = {} if rev or dry_run or to is not None else follow_moves(repo.workspace, repo.git, repo.targets())
+    moved = {} if rev or dry_run or to is not None else _follow_moves(repo, progress)
     chosen = choose(repo, rev, paths)
     done: list[CheckedOutTarget] = []
     failed: list[Failure] = list(chosen.failed)
@@ -63,9 +65,11 @@ def checkout(
             if to is not None:
                 folder = Path(repo.cwd, os.fsdecode(to))
                 version = Version(choice.path, choice.pointer, choice.patterns)
-                outcome = export(repo.cache, repo.trees, version, folder, links)
+                with repo.cache_lock(shared=True, progress=progress):
+                    outcome = export(repo.cache, repo.trees, version, folder, links)
             else:
-                with repo.lock(f"add-{record_name(choice.path)}", progress=progress):
+                with held(repo, choice.path, progress=progress):
+                    choice = choice if rev else _as_it_is_now(repo, choice)
                     outcome = _bring(
                         repo, choice, links, force=force, dry_run=dry_run, relink=relink or link is not None,
                         whole=whole, beside=beside.get(choice.path, b""), jobs=jobs, progress=progress,
@@ -163,7 +167,21 @@ def _bring(
         planned = plan.changes or tuple(Change("added", e.path, None, e) for e in writes)
         size = sum(e.size for e in writes)
         return Outcome(written=len(writes), deleted=len(plan.deletes), size=size, planned=planned)
+    work.check_room(plan, size_range(choice.pointer.size_text)[0])
     return work.apply(plan)
+
+
+def _follow_moves(repo: Repo, progress: Progress) -> dict[bytes, bytes]:
+    with gitfiles_lock(repo, progress=progress):
+        return follow_moves(repo.workspace, repo.git, repo.targets())
+
+
+def _as_it_is_now(repo: Repo, choice: Choice) -> Choice:
+    """Return *choice* with its pointer as it is, now that it is held: another process may have added."""
+    target = as_it_is_now(repo, choice.path, choice.target)
+    if target is None or target.pointer is None:
+        raise NoSuchPathError(choice.path, what=f"{show_path(choice.path)} was untracked by another process")
+    return choice if target is choice.target else replace(choice, pointer=target.pointer, target=target)
 
 
 def _desired(pointer: Pointer, record: Record | None, patterns: tuple[bytes, ...], *, whole: bool) -> Desired:

@@ -69,11 +69,6 @@ def choose(repo: Repo, rev: str | None, paths: Sequence[PathLike]) -> Chosen:
         pointer = pointers.get(target.path)
         if pointer is None:
             error = target.error or FormatError(show_path(target.pointer_path), "cannot be read")
-            if target.is_conflict and not error.hint:
-                error.hint = (
-                    f"git checkout --ours {show_path(target.pointer_path)} (or --theirs), then git add it; "
-                    f"or: dataver add {show_path(target.path)}"
-                )
             if rev is None and not target.disk_blob and target.error is None:
                 error = NoSuchPathError(
                     target.pointer_path, what=f"{show_path(target.pointer_path)} was deleted"

@@ -44,7 +44,9 @@ def present_versions(repo: Repo, paths: Sequence[PathLike], *, is_narrow: bool) 
     for selection in select(repo.targets(), paths, repo.cwd, repo.top):
         target = selection.target
         pointers = {} if target.pointer is None else {target.disk_blob or target.index_blob: target.pointer}
-        others = [b for b in (target.head_blob, target.index_blob) if b and b not in pointers]
+        # In a conflict theirs is fetched too, to be checked out when it is resolved.
+        theirs = target.stages[2] if is_narrow else ""
+        others = [b for b in (target.head_blob, target.index_blob, theirs) if b and b not in pointers]
         found, errors = _decoded(repo, dict.fromkeys(others, target.pointer_path))
         if target.error is not None and target.pointer is None:
             chosen.failed.append(target.error.failure(target.path))

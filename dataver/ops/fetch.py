@@ -41,12 +41,16 @@ def fetch(
     place = repo.remote(name)
     requests, received, known = place.bucket.requests, place.bucket.received, place.seen
     meet(repo, name)
-    files, size = _leave_out_present(repo, chosen)
-    done = receive(ends_of(repo, place, jobs), chosen.versions, dry_run=dry_run, progress=progress)
-    if not (dry_run or done.failed or all_refs or refs):
-        for version in chosen.versions:
-            if not version.scope:
-                note_complete(repo.cache_folder, repo.state, version.root_id)
+    # Held from the first look-up: what is found to be here already must still be here in the end.
+    with repo.cache_lock(shared=True, progress=progress):
+        files, size = _leave_out_present(repo, chosen)
+        with repo.claims(progress=progress) as claims:
+            ends = ends_of(repo, place, jobs)
+            done = receive(ends, chosen.versions, dry_run=dry_run, claims=claims, progress=progress)
+        if not (dry_run or done.failed or all_refs or refs):
+            for version in chosen.versions:
+                if not version.scope:
+                    note_complete(repo.cache_folder, repo.state, version.root_id)
     if place.seen != known and not dry_run:
         place.register(repo.repo_id, repo.clone_id)
     return FetchResult(
@@ -87,6 +91,7 @@ def fetch_one(repo: Repo, choice: Choice) -> None:
     name = repo.remote_name()
     version = version_of(choice)
     meet(repo, name)
+    # Without the cache's lock: who only looks at data waits for nobody.
     done = receive(ends_of(repo, repo.remote(name), None), [version], dry_run=False, progress=SILENT)
     if done.failed:
         raise MissingObjectError(show_path(choice.path), f"remote {name}")

@@ -1,4 +1,4 @@
-"""What Git's diff and merge drivers call: pointers shown as data, and merged as trees."""
+"""What Git's diff and merge drivers call: pointers shown as data, and merged by entry."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from dataver.disk.atomic import replace
 from dataver.errors import ConflictError, DataverError, show_path
 from dataver.formats.pointer import Pointer, decode_pointer, encode_pointer, size_text, target_of
 from dataver.model.diff import ADDED, DELETED, MODIFIED, RENAMED, RETYPED, Change, with_renames
-from dataver.model.merge import merge_changes
-from dataver.model.tree import EMPTY_FOLDER
+from dataver.model.settle import Settlement
+from dataver.ops.conflicts import Stages, conflict_text, decode_file, hint_to_resolve
+from dataver.ops.merging import merging, write_merge
 from dataver.repo import Repo
-from dataver.store.cache_writer import CacheWriter
-from dataver.store.trees import EMPTY_ROOT_ID
-from dataver.store.treewriter import update
-from dataver.workspace.adding import key_of
 
 _SIGNS = {ADDED: "+", DELETED: "-", MODIFIED: "~", RETYPED: "~", RENAMED: ">"}
 _SHOWN = 50
@@ -75,46 +72,32 @@ def _pointer(file: str) -> Pointer | None:
 def merge(repo: Repo, base_file: str, ours_file: str, theirs_file: str, path: str) -> int:
     """Merge three versions of the pointer *path* by entry and write the result to *ours_file*.
 
-    Returns 0 when merged, 1 when a person has to decide: then *ours_file* stays ours, and every
-    path that both sides changed is in the error that the caller shows.
+    Returns 0 when merged.  Trees that the cache lacks come from the default remote: Git calls this
+    and takes an answer, so nobody can fetch in between.  The tree is durable before the pointer.
 
-    Raises: ConflictError naming what both sides changed, FormatError, MissingObjectError.
+    Raises: ConflictError naming what both sides changed, or why nothing could be compared; then
+    *ours_file* stays ours, and the three versions stand in Git's index for `resolve`.
     """
-    base, ours, theirs = _read(base_file), _read(ours_file), _read(theirs_file)
-    if ours is None or theirs is None:
-        raise ConflictError(path, "one side is no pointer")
-    if ours.is_folder != theirs.is_folder or ours.note != theirs.note:
-        raise ConflictError(path, "one side is a file, the other a folder, or their notes differ")
-    trees = repo.trees
-    if trees.same_view(ours.root_id, theirs.root_id):
-        _write(repo, ours_file, ours, min(ours.root_id, theirs.root_id))
-        return 0
-    base_root = base.root_id if base is not None else EMPTY_ROOT_ID
-    result = merge_changes(trees.diff(base_root, ours.root_id), trees.diff(base_root, theirs.root_id))
-    if result.conflicts:
-        paths = ", ".join(show_path(c.path) for c in result.conflicts[:5])
-        more = f" and {len(result.conflicts) - 5} more" if len(result.conflicts) > 5 else ""
-        raise ConflictError(path, f"changed on both sides: {paths}{more}")
-    secret = repo.secret
-    with CacheWriter(repo.cache) as writer:
-        root_id = update(
-            trees, ours.root_id, result.changes, writer, key_of(secret.tree_key if secret else None)
-        )
-        writer.commit()
-    _write(repo, ours_file, ours, root_id)
+    pointer_path = os.fsencode(path)
+    target = target_of(pointer_path)
+    try:
+        versions = (decode_file(file, path) for file in (base_file, ours_file, theirs_file))
+        sides = Stages(*versions).sides
+        if sides is None:
+            raise _conflict(pointer_path, "a file on one side, a folder or nothing on the other")
+        with repo.cache_lock(shared=True), merging(repo, sides) as work:
+            if not work.is_clean:
+                work.writer.commit()  # what came from the remote, for `resolve`
+                raise _conflict(pointer_path, conflict_text(work, target))
+            written = write_merge(repo, work, Settlement(work.merge.changes, (), ()), work.note)
+            replace(repo.disk, ours_file, encode_pointer(written.pointer))
+    except ConflictError:
+        raise
+    except DataverError as error:
+        hint = f"dataver fetch && dataver resolve {show_path(path)}"
+        raise ConflictError(path, f"not merged yet: {error.message}", hint=hint) from error
     return 0
 
 
-def _read(file: str) -> Pointer | None:
-    with open(file, "rb") as opened:
-        data = opened.read(1 << 17)
-    return decode_pointer(data, file) if data else None
-
-
-def _write(repo: Repo, file: str, like: Pointer, root_id: bytes) -> None:
-    files = size = 0
-    for entry in repo.trees.entries(root_id):
-        files += entry.kind != EMPTY_FOLDER
-        size += entry.size
-    pointer = Pointer(root_id, like.is_folder, files, size_text(size), like.note)
-    replace(repo.disk, file, encode_pointer(pointer))
+def _conflict(pointer_path: bytes, why: str) -> ConflictError:
+    return ConflictError(pointer_path, why, hint=hint_to_resolve(target_of(pointer_path)))

@@ -8,6 +8,7 @@ from dataver.disk.atomic import make_folders
 from dataver.errors import NoSuchPathError, UnsafeError, UsageError, show_path
 from dataver.formats.pointer import SUFFIX, pointer_of
 from dataver.model.results import MoveResult
+from dataver.ops.holding import gitfiles_lock, target_lock
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
 from dataver.workspace.intake import files_in_git
@@ -36,20 +37,21 @@ def mv(repo: Repo, source: PathLike, target: PathLike) -> MoveResult:
         name = known.path.rpartition(b"/")[2]
         new = new + b"/" + name if new else name
     _check(repo, known.path, new, [t.path for t in targets])
-    make_folders(repo.disk, os.fsdecode(os.path.dirname(repo.workspace.absolute(new))))
-    if known.index_blob:
-        repo.git.move(known.pointer_path, pointer_of(new))
-    else:
-        repo.disk.rename(
-            repo.workspace.absolute(known.pointer_path), repo.workspace.absolute(pointer_of(new))
-        )
-    move_data(repo.workspace, repo.top, known.path, new)
-    changed = {gitfiles.ignore_file_of(known.path), gitfiles.ignore_file_of(new)}
-    there = [f for f in sorted(changed) if os.path.exists(repo.workspace.absolute(f))]
-    repo.git.stage(there, force=True)
-    gone = [f for f in changed if f not in there and files_in_git(repo.git, f)]
-    if gone:
-        repo.git.rm_cached(gone)
+    with target_lock(repo, known.path), gitfiles_lock(repo):
+        make_folders(repo.disk, os.fsdecode(os.path.dirname(repo.workspace.absolute(new))))
+        if known.index_blob:
+            repo.git.move(known.pointer_path, pointer_of(new))
+        else:
+            repo.disk.rename(
+                repo.workspace.absolute(known.pointer_path), repo.workspace.absolute(pointer_of(new))
+            )
+        move_data(repo.workspace, repo.top, known.path, new)
+        changed = {gitfiles.ignore_file_of(known.path), gitfiles.ignore_file_of(new)}
+        there = [f for f in sorted(changed) if os.path.exists(repo.workspace.absolute(f))]
+        repo.git.stage(there, force=True)
+        gone = [f for f in changed if f not in there and files_in_git(repo.git, f)]
+        if gone:
+            repo.git.rm_cached(gone)
     return MoveResult(known.path, new, pointer_of(new))
 
 

@@ -43,7 +43,9 @@ def push(
     place = meet(repo, name)
     requests = place.bucket.requests
     sent = place.bucket.sent
-    done = _send(repo, place, chosen.versions, dry_run=dry_run, jobs=jobs, progress=progress)
+    # Held so that no object is taken away between the look at it and its way to the remote.
+    with repo.cache_lock(shared=True, progress=progress):
+        done = _send(repo, place, chosen.versions, dry_run=dry_run, jobs=jobs, progress=progress)
     failed: list[Failure] = [*chosen.failed, *explained(repo, chosen, done.failed)]
     return PushResult(
         remote=name,

@@ -87,7 +87,7 @@ def _look_at(
 ) -> TargetStatus:
     target = selection.target
     if target.is_conflict:
-        return _status(target, "conflict", git="modified")
+        return replace(_status(target, "conflict", git="modified"), conflicts=_conflicting(repo, target))
     if target.pointer is None:
         if target.error is not None:
             failed.append(target.error.failure(target.path))
@@ -121,6 +121,12 @@ def _look_at(
     except DataverError as error:
         failed.append(error.failure(target.path))
         return _status(target, "error")
+
+
+def _conflicting(repo: Repo, target: Target) -> tuple[bytes, ...]:
+    from dataver.ops.conflicts import conflicts_of  # opens trees: only in a conflict
+
+    return tuple(conflict.path for conflict in conflicts_of(repo, target))
 
 
 def _check_named(repo: Repo, selection: Selection, pointer: Pointer, look: Look) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataver.disk.safe_open import open_root
 from dataver.errors import NoSuchPathError, UsageError, local_error, show_path
 from dataver.model.results import UntrackResult
+from dataver.ops.holding import gitfiles_lock, target_lock
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
 from dataver.workspace.paths import PathLike, select
-from dataver.workspace.record import record_name
 
 
 def untrack(
@@ -35,7 +35,7 @@ def untrack(
         return UntrackResult(tuple(s.target.path for s in chosen), dry_run=True)
     for selection in chosen:
         target = selection.target
-        with repo.lock(f"add-{record_name(target.path)}", progress=progress):
+        with target_lock(repo, target.path, progress=progress), gitfiles_lock(repo, progress=progress):
             _drop(repo, target.path, target.pointer_path, is_in_git=bool(target.index_blob))
     return UntrackResult(tuple(s.target.path for s in chosen))
 

@@ -27,6 +27,7 @@ from dataver.workspace.ingest import hash_into
 from dataver.workspace.intake import Intake
 from dataver.workspace.presence import add_unsaved
 from dataver.workspace.recording import Addition, Denier, Recording
+from dataver.workspace.room import check_room_to_add
 from dataver.workspace.snapshot import rows_within
 from dataver.workspace.twins import twin_warnings
 from dataver.workspace.workspace import Tracked, Workspace
@@ -56,7 +57,7 @@ def record_target(
 
     Raises: NoSuchPathError, MissingObjectError where the tree to change is not in the cache,
     ConflictError where a newer pointer and the workspace exclude each other, UnsafeFileError,
-    local errors.
+    DiskFullError, local errors.
     """
     known = intake.known.pointer if intake.known is not None else None
     trees = trees_of()
@@ -81,8 +82,9 @@ def record_target(
         if not _has_structure(workspace.cache, trees, old_root):
             work.rebuild()
     add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
+    rows = rows_within(look.snapshot, intake.inner or None)
+    check_room_to_add(workspace, look.snapshot, look.columns, rows)
     with CacheWriter(workspace.cache) as writer:
-        rows = rows_within(look.snapshot, intake.inner or None)
         failed = hash_into(
             look.snapshot,
             algorithm,

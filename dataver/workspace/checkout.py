@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 from dataver.disk.atomic import make_folders
 from dataver.disk.link import LinkType
@@ -37,6 +38,7 @@ from dataver.workspace.just_written import JustWritten
 from dataver.workspace.placing import Placed, Placement, place_batch
 from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
+from dataver.workspace.room import check_room_to_write
 from dataver.workspace.scan import scan
 from dataver.workspace.snapshot import distrust_racy
 from dataver.workspace.sparse import Sparse
@@ -45,6 +47,8 @@ from dataver.workspace.workspace import Look, Tracked, Workspace
 BATCH_FILES = 2_000
 BATCH_SIZE = 64 * 1024 * 1024
 PARALLEL_FROM = 4_000
+_SAMPLED = 1_000
+"""Entries that are looked at to know whether the files of a version take room."""
 
 
 class Checkout:
@@ -222,6 +226,20 @@ class Checkout:
                 merged.update((e.path, e) for e in self._trees.entries(root_id, low, high))
         return [merged[path] for path in sorted(merged)]
 
+    def check_room(self, plan: CheckoutPlan, size: int) -> None:
+        """Check that *plan* fits on the disk; *size* is how many bytes the whole version has at least.
+
+        Raises: DiskFullError.
+        """
+        check_room_to_write(
+            self._workspace,
+            self._clearing.root(),
+            plan,
+            self._links,
+            size=0 if self._sparse or self._narrowed else size,
+            sample=lambda: islice(self._wanted_entries(), _SAMPLED),
+        )
+
     # -- applying -----------------------------------------------------------------------------
 
     def apply(self, plan: CheckoutPlan) -> Outcome:
@@ -288,7 +306,7 @@ class Checkout:
     def _remember(self, placed: dict[bytes, list[Folder]], plan: CheckoutPlan, outcome: Outcome) -> None:
         """Save the record, then the index."""
         look, desired = self._look, self._desired
-        record = self._record_after(outcome)
+        record = self._record_after(plan, outcome)
         self._workspace.records.save(look.path, record)
         outcome.absent = self._count_absent(record) if record.patterns or record.missing else 0
         total = self._trees.root(desired.root_id).count
@@ -318,13 +336,19 @@ class Checkout:
             distrust_racy(after, before)
         self._workspace.save_index(look, record.root_id, frozenset(touched), rows=rows)
 
-    def _record_after(self, outcome: Outcome) -> Record:
-        """Return the record to keep; some paths of another version leave the workspace where it was."""
+    def _record_after(self, plan: CheckoutPlan, outcome: Outcome) -> Record:
+        """Return the record to keep; some paths of another version leave the workspace where it was.
+
+        So does a file that could not be deleted: under the new version it would pass for one that
+        nobody ever tracked, and no later checkout would take it away.
+        """
         old, desired = self._look.record, self._desired
         if desired.narrowed and old is not None and old.root_id not in (b"", desired.root_id):
             return old
         cut = len(self._look.path) + 1
         lost = {f.path[cut:] if desired.is_folder else SINGLE_FILE_PATH for f in outcome.failed}
+        if old is not None and outcome.failed and not lost.isdisjoint(e.path for e in plan.deletes):
+            return old
         missing = {p for p in lost if self._trees.find(desired.root_id, p) is not None}
         missing |= {p for p in self._hidden if self.wants(p)} | self._denied.keys()
         if desired.narrowed and old is not None:

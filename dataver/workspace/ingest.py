@@ -24,7 +24,7 @@ from dataver.progress import Progress
 from dataver.store.cache import Cache
 from dataver.store.cache_writer import CacheWriter
 from dataver.store.packfile import WrittenPack
-from dataver.workspace.reading import Reader
+from dataver.workspace.reading import CacheFailedError, Reader
 from dataver.workspace.snapshot import Snapshot
 
 BATCH_SIZE = 32 * 1024 * 1024
@@ -193,6 +193,9 @@ def _take(place: Place, cache: Cache | None, disk: Disk | None, batch: Batch) ->
         for group in batch.groups:
             _take_group(reader, root_fd, group, real_name)
         reader.finish()
+    except CacheFailedError as failure:
+        reader.drop()
+        raise failure.cause from failure
     except BaseException:
         reader.drop()
         raise

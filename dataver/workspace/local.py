@@ -66,12 +66,6 @@ def clone_id(common_folder: str, disk: Disk) -> str:
     raise FormatError(path, "cannot be made")
 
 
-def describe_user(top: str) -> bytes:
-    """Return what a cache keeps of a repository that uses it, for whoever cleans the cache."""
-    host = json.dumps(os.uname().nodename)
-    return f"version = 1\nhost = {host}\nroot = {json.dumps(top)}\n".encode("utf-8", "backslashreplace")
-
-
 # -- configuration --------------------------------------------------------------------------------
 
 

@@ -96,6 +96,11 @@ def place_batch(
         for placement in batch:
             writer.place(placement)
         writer.leave()
+    except DataverError:
+        # A full disk: what is written is whole, and need not be written again.
+        with contextlib.suppress(DataverError, OSError):
+            writer.leave()
+        raise
     finally:
         writer.close()
     return writer.placed
@@ -121,6 +126,8 @@ class _Writer:
         self.placed = Placed()
 
     def close(self) -> None:
+        if self._fresh:
+            self._drop_fresh()
         for fd in (self._fd, self._parent_fd, self._root_fd):
             if fd >= 0:
                 os.close(fd)
@@ -201,6 +208,15 @@ class _Writer:
         if rows.names:
             joined, stats = b"\0".join(rows.names), rows.cells.tobytes()
             self.placed.folders[folder] = Folder(rows.own, joined, stats, bytes(rows.oids))
+
+    def _drop_fresh(self) -> None:
+        """Remove a new folder that did not get its name, with what was written into it."""
+        with contextlib.suppress(OSError):
+            for each in os.listdir(self._fd) if self._fd >= 0 else ():
+                self._disk.unlink(os.fsencode(each), dir_fd=self._fd)
+        with contextlib.suppress(OSError):
+            self._disk.rmdir(self._fresh, dir_fd=self._parent_fd)
+        self._fresh = b""
 
     def _merge(self, name: bytes) -> None:
         """Move files one by one into a folder that came into being meanwhile."""

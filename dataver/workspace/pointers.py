@@ -105,7 +105,11 @@ def _target(git: Git, root_fd: int, rows: _Rows) -> Target:
                 pointer = decode_pointer(data, show_path(path))
         if stages:
             ours = triple[1] or triple[2]
-            error = ConflictError(target_of(path), "changed on both sides")
+            error = ConflictError(
+                target_of(path),
+                "changed on both sides",
+                hint=f"dataver resolve --union|--ours|--theirs {show_path(path)}",
+            )
             pointer = decode_pointer(git.read_blobs([ours])[0], show_path(path))
     except DataverError as caught:
         error = caught

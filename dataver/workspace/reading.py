@@ -26,6 +26,14 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _STREAM_FROM = 32 * 1024 * 1024
 
 
+class CacheFailedError(Exception):
+    """The cache could not take what was read: a matter of the whole batch, not of one file."""
+
+    def __init__(self, cause: DataverError) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+
 class Results(Protocol):
     """Where a reader puts what it found; see `ingest.Taken`."""
 
@@ -107,21 +115,29 @@ class Reader:
         assert self._cache is not None
         assert self._disk is not None
         name = blob_name(oid)
-        # Only packs are asked: a small blob that lies loose by an older setting may lie twice.
-        if self._cache.is_packed(name):
-            return
-        if self._pack is None:
-            self._pack = PackWriter(self._disk, self._cache.temp_path())
-        self._pack.add(name, data)
+        try:
+            # Only packs are asked: a small blob that lies loose by an older setting may lie twice.
+            if self._cache.is_packed(name):
+                return
+            if self._pack is None:
+                self._pack = PackWriter(self._disk, self._cache.temp_path())
+            self._pack.add(name, data)
+        except DataverError as error:
+            raise CacheFailedError(error) from error
+        except OSError as error:
+            raise CacheFailedError(local_error(error, self._cache.folder, "write")) from error
 
     def _large(self, fd: int, size: int, path: bytes) -> Oid:
         if self._disk is None or self._cache is None:
             return oid_of_digest(self._algorithm, digest_file(fd, self._algorithm, size))
-        temp = self._cache.temp_path()
+        temp = self._cache.folder
         try:
+            temp = self._cache.temp_path()
             target = self._disk.create(temp, 0o444)
+        except DataverError as error:
+            raise CacheFailedError(error) from error
         except OSError as error:
-            raise local_error(error, temp, "write") from error
+            raise CacheFailedError(local_error(error, temp, "write")) from error
         try:
             copied = copy_hashed(self._disk, fd, target, self._algorithm)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from dataver.disk.disk import Disk
 from dataver.errors import (
     DataverError,
+    LocalIOError,
     MissingObjectError,
     NoSuchPathError,
     TrackedByGitError,
@@ -369,3 +372,31 @@ def _let_the_index_settle(box: Sandbox) -> None:
     """Look once more when the files are no longer so young that they are read each time."""
     time.sleep(0.03)
     box.status()
+
+
+class _TornDisk(Disk):
+    """A disk on which the cache's *bad*-th new file cannot be made."""
+
+    def __init__(self, bad: int) -> None:
+        self.left = bad
+
+    def create(self, path: str | bytes, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
+        if b"/cache/tmp/" in os.fsencode(path):
+            self.left -= 1
+            if self.left == 0:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().create(path, mode, dir_fd=dir_fd)
+
+
+@pytest.mark.parametrize("bad", [1, 2, 3])
+def test_a_cache_that_fails_once_ends_the_add_instead_of_mixing_up_names(
+    empty_box: Sandbox, bad: int
+) -> None:
+    empty_box.write({f"data/{n}": noise(n, 100 if n % 2 else LARGE) for n in range(6)})
+
+    with pytest.raises(LocalIOError):
+        empty_box.add(disk=_TornDisk(bad))
+
+    assert not (empty_box.top / "data.dv").exists()
+    empty_box.record("data")
+    assert empty_box.changes(verify=True) == {}
