@@ -13,7 +13,8 @@ from dataver.disk.disk import Disk
 from dataver.formats.pointer import decode_pointer
 from dataver.store.cache import Cache
 from dataver.store.trees import Trees
-from tests.disk.simulation import Crash, CrashDisk
+from tests.simulation.disk import SimulatedDisk
+from tests.simulation.power import Crash, Fault
 from tests.workspace.sandbox import LARGE, Sandbox, new_sandbox, noise
 
 NEW: Mapping[str, str | bytes] = {"data/large": noise(5, LARGE), "data/small": "small\n", "data/sub/x": "x\n"}
@@ -36,10 +37,10 @@ def _stats(box: Sandbox) -> dict[str, tuple[int, ...]]:
 
 def _steps(template: Sandbox, top: Path) -> list[str]:
     box = _copied(template, top)
-    disk = CrashDisk(box.top)
+    disk = SimulatedDisk(top.parent / "limbo")
     box.add("data", disk=disk)
-    disk.close()
-    return disk.steps
+    disk.settle()
+    return disk.power.steps
 
 
 def _copied(template: Sandbox, top: Path) -> Sandbox:
@@ -55,10 +56,11 @@ def test_killed_at_any_step_the_files_are_as_they_were_and_adding_again_works(
     for number in range(len(steps)):
         box = _copied(template, tmp_path / f"killed-{number}")
         before = _stats(box)
-        disk = CrashDisk(box.top, crash_at=number)
+        disk = SimulatedDisk(tmp_path / "limbo")
+        disk.power.arm(Fault("crash", number))
         with pytest.raises(Crash):
             box.add("data", disk=disk)
-        disk.close()
+        disk.recover(0, is_power_lost=False)
 
         assert _stats(box) == before
         _check_pointer(box.top, box.cache)
@@ -69,19 +71,17 @@ def test_killed_at_any_step_the_files_are_as_they_were_and_adding_again_works(
 def test_after_a_power_loss_a_pointer_names_only_what_is_there(template: Sandbox, tmp_path: Path) -> None:
     steps = _steps(template, tmp_path / "counted")
 
-    for number in range(0, len(steps) + 1, 2):
+    for number in range(len(steps) + 1):
         box = _copied(template, tmp_path / f"work-{number}")
-        disk = CrashDisk(box.top, crash_at=number)
+        disk = SimulatedDisk(tmp_path / "limbo")
+        disk.power.arm(Fault("crash", number))
         try:
             box.add("data", disk=disk)
         except Crash:
             pass
-        for seed in range(2):
-            after = tmp_path / f"after-{number}-{seed}"
-            disk.after_power_loss(after, seed)
+        disk.recover(number, is_power_lost=True)
 
-            _check_pointer(after, after / ".git/dataver/cache")
-        disk.close()
+        _check_pointer(box.top, box.cache)
 
 
 def _check_pointer(top: Path, folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
 from pathlib import Path
 
@@ -19,51 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dataver.errors import ConflictError
 from dataver.hashing import BLAKE3, digest
 from dataver.model.names import blob_name, oid_of_digest
+from tests.simulation.model import Tree, folders_of, tree_on_disk, with_absent
 from tests.workspace.sandbox import LARGE, Sandbox, new_sandbox, noise
-
-Tree = dict[bytes, tuple[str, bytes]]
-"""Path -> (file, executable, symlink or empty), content."""
 
 PATHS = st.sampled_from([b"a", b"b", b"d", b"d/x", b"d/y", b"d/e/z", b"d/e", b"\xff\xfe", b"\xc3\xbc"])
 CONTENTS = st.sampled_from([b"", b"one", b"two", b"six", noise(7, LARGE), noise(8, LARGE)])
-
-
-def tree_on_disk(folder: Path) -> Tree:
-    """Return what a tree of *folder* would hold: files, links and empty folders."""
-    seen: Tree = {}
-    top = os.fsencode(folder)
-    for here, folders, files in os.walk(top):
-        base = os.path.relpath(here, top) + b"/" if here != top else b""
-        for name in [*files, *(f for f in folders if os.path.islink(os.path.join(here, f)))]:
-            path = os.path.join(here, name)
-            if os.path.islink(path):
-                seen[base + name] = ("symlink", os.readlink(path))
-                continue
-            with open(path, "rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                seen[base + name] = ("executable" if mode & stat.S_IXUSR else "file", file.read())
-        if base and not files and not folders:
-            seen[base[:-1]] = ("empty", b"")
-    return seen
-
-
-def folders_of(path: bytes) -> list[bytes]:
-    parts = path.split(b"/")
-    return [b"/".join(parts[:n]) for n in range(1, len(parts))]
-
-
-def with_absent(here: Tree, absent: Tree) -> Tree:
-    """Return *here* with what is absent, where nothing on disk has taken its place."""
-    used = {f for path in here for f in folders_of(path)}
-    kept = {
-        path: entry
-        for path, entry in absent.items()
-        if path not in here
-        and path not in used
-        and not any(here.get(f, ("empty",))[0] != "empty" for f in folders_of(path))
-    }
-    above = {f for path in kept for f in folders_of(path)}
-    return {p: e for p, e in here.items() if not (e[0] == "empty" and p in above)} | kept
 
 
 class Local(RuleBasedStateMachine):
