@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 
-.PHONY: help setup demo test check format bench scale clean
+.PHONY: help setup demo test check format bench scale sweep powerloss fuzz mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,22 @@ bench: $(BENCH_STAMP) ## measure dataver beside its peers and write docs/benchma
 
 scale: $(STAMP) ## run the tests that take minutes or much room: a million files, whole data sets
 	$(BIN)/python -m pytest -q -m scale $(ARGS)
+
+sweep: $(STAMP) ## break every mutating system call of every command, one at a time (long; needs strace)
+	$(BIN)/python -m pytest -q -n 2 -m sweep tests/faults $(ARGS)
+
+powerloss: $(STAMP) ## cut the power under ext4 and XFS at every moment (as root; needs xfsprogs)
+	$(BIN)/python -m pytest -q -m powerloss tests/faults $(ARGS)
+
+$(VENV)/.fuzzer: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@touch $@
+
+fuzz: $(VENV)/.fuzzer ## feed every parser with what a fuzzer thinks of, FUZZ_SECONDS (30) each
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+mutants: $(STAMP) ## break one rule of the code at a time and show that a test notices each
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(BENCH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,6 +11,8 @@
         first = file.readline()
 
 Names are loaded when they are first used (PEP 562): `import dataver` alone costs next to nothing.
+
+Longer than 300 lines because every public name stands in it three times: typed, promised, found.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
         DeniedContentError,
         DiskFullError,
         Failure,
+        ForeignHookError,
         FormatError,
         GitCommandError,
         HostileInputError,
         IntegrityError,
         LocalIOError,
+        LocksUnsupportedError,
         LockTimeoutError,
         MissingExtraError,
         MissingObjectError,
@@ -46,7 +50,9 @@ if TYPE_CHECKING:
         NoGitError,
         NoRemoteError,
         NoSuchPathError,
+        NotAddedError,
         NotARemoteError,
+        NotPushedError,
         OfflineError,
         PermissionDeniedError,
         RemoteError,
@@ -57,6 +63,7 @@ if TYPE_CHECKING:
         UnknownRemoteError,
         UnknownRevisionError,
         UnknownSchemeError,
+        UnprovenError,
         UnsafeError,
         UnsafeFileError,
         UnsupportedError,
@@ -67,6 +74,27 @@ if TYPE_CHECKING:
         show_path,
     )
     from dataver.model.diff import Change, FolderChange
+    from dataver.model.guarding import (
+        CheckResult,
+        Collected,
+        Damage,
+        DoctorResult,
+        Finding,
+        GcResult,
+        HookInfo,
+        HooksResult,
+        LackingVersion,
+        LoggedCommit,
+        LoggedTarget,
+        LogResult,
+        PreCommitResult,
+        ResolvedTarget,
+        ResolveResult,
+        Unadded,
+        VerifiedPlace,
+        VerifyResult,
+    )
+    from dataver.model.merge import Conflict
     from dataver.model.names import format_oid
     from dataver.model.result import Result
     from dataver.model.results import (
@@ -94,15 +122,24 @@ if TYPE_CHECKING:
     from dataver.model.tree import Entry
     from dataver.ops.add import add
     from dataver.ops.cat import cat
+    from dataver.ops.check import check
     from dataver.ops.checkout import checkout
     from dataver.ops.configure import config_get, config_list, config_set, config_unset
     from dataver.ops.diff import diff
+    from dataver.ops.doctor import doctor
     from dataver.ops.fetch import fetch
+    from dataver.ops.gc import gc, gc_forget, gc_undo
+    from dataver.ops.gc_remote import gc_remote
     from dataver.ops.gitdrivers import diff_text as git_diff
     from dataver.ops.gitdrivers import merge as git_merge
+    from dataver.ops.hooks import hooks_install, hooks_status, hooks_uninstall
     from dataver.ops.init import init
+    from dataver.ops.log import log
     from dataver.ops.ls import ls
     from dataver.ops.mv import mv
+    from dataver.ops.post_checkout import git_post_checkout
+    from dataver.ops.pre_commit import git_pre_commit
+    from dataver.ops.pre_push import git_pre_push
     from dataver.ops.pull import pull
     from dataver.ops.push import push
     from dataver.ops.remotes import (
@@ -113,9 +150,11 @@ if TYPE_CHECKING:
         remote_rename,
         remote_set,
     )
+    from dataver.ops.resolve import resolve
     from dataver.ops.status import status
     from dataver.ops.textconv import summary_text as git_textconv
     from dataver.ops.untrack import untrack
+    from dataver.ops.verify import verify
     from dataver.progress import SILENT, Progress, Task
     from dataver.repo import Repo
 
@@ -125,14 +164,21 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__", "Repo",
     "init", "add", "status", "diff", "checkout", "untrack", "ls", "cat", "open", "path", "mv",
-    "push", "fetch", "pull",
+    "log", "resolve",
+    "push", "fetch", "pull", "verify", "VerifyResult", "VerifiedPlace", "Damage",
+    "gc", "gc_undo", "gc_forget", "gc_remote", "GcResult", "Collected", "UnprovenError",
     "remote_add", "remote_list", "remote_remove", "remote_rename", "remote_set", "remote_default",
     "config_list", "config_get", "config_set", "config_unset",
+    "check", "doctor", "hooks_install", "hooks_uninstall", "hooks_status",
     "git_diff", "git_textconv", "git_merge",
+    "git_post_checkout", "git_pre_commit", "git_pre_push",
     "Result", "InitResult", "AddResult", "AddedTarget", "StatusResult", "TargetStatus", "DiffResult",
     "TargetDiff", "CheckoutResult", "CheckedOutTarget", "UntrackResult", "ListResult", "ListedEntry",
     "MoveResult", "PushResult", "FetchResult", "PullResult", "RemoteAddResult", "RemoteListResult",
     "RemoteInfo", "ConfigListResult", "ConfigValue",
+    "LogResult", "LoggedCommit", "LoggedTarget", "ResolveResult", "ResolvedTarget", "Conflict",
+    "CheckResult", "LackingVersion", "DoctorResult", "Finding", "HooksResult", "HookInfo",
+    "PreCommitResult", "Unadded",
     "Change", "FolderChange", "Entry", "Failure", "format_oid", "show_path", "show_bytes",
     "Progress", "Task", "SILENT",
     "DataverError", "UsageError", "NoGitError", "NoDataverError", "ConfigError", "NoRemoteError",
@@ -141,7 +187,8 @@ __all__ = [
     "UnsupportedTargetError", "IntegrityError", "FormatError", "CorruptObjectError", "MissingObjectError",
     "RemoteStateError", "RemoteError", "NoCredentialsError", "BucketNotFoundError", "AccessDeniedError",
     "OfflineError", "NotARemoteError", "LockTimeoutError", "UnsafeError", "HostileInputError",
-    "UnsafeFileError", "TrackedByGitError", "WouldOverwriteError", "ConflictError",
+    "LocksUnsupportedError", "UnsafeFileError", "TrackedByGitError", "WouldOverwriteError", "ConflictError",
+    "ForeignHookError", "NotPushedError", "NotAddedError",
     "ChangedWhileReadError", "LocalIOError", "PermissionDeniedError", "DiskFullError",
     "DeniedContentError", "SignatureRefusedError",
 ]
@@ -155,20 +202,37 @@ _NAMES: dict[str, str] = {
     "dataver.ops.diff": "diff",
     "dataver.ops.checkout": "checkout",
     "dataver.ops.untrack": "untrack",
+    "dataver.ops.verify": "verify",
+    "dataver.ops.gc": "gc gc_undo gc_forget",
+    "dataver.ops.gc_remote": "gc_remote",
     "dataver.ops.ls": "ls",
     "dataver.ops.cat": "cat",
     "dataver.ops.mv": "mv",
+    "dataver.ops.log": "log",
+    "dataver.ops.resolve": "resolve",
+    "dataver.model.merge": "Conflict",
     "dataver.ops.push": "push",
     "dataver.ops.fetch": "fetch",
     "dataver.ops.pull": "pull",
     "dataver.ops.remotes": "remote_add remote_list remote_remove remote_rename remote_set remote_default",
     "dataver.ops.configure": "config_list config_get config_set config_unset",
     "dataver.ops.gitdrivers": "git_diff=diff_text git_merge=merge",
+    "dataver.ops.post_checkout": "git_post_checkout",
+    "dataver.ops.pre_commit": "git_pre_commit",
+    "dataver.ops.pre_push": "git_pre_push",
+    "dataver.ops.hooks": "hooks_install hooks_uninstall hooks_status",
+    "dataver.ops.check": "check",
+    "dataver.ops.doctor": "doctor",
     "dataver.ops.textconv": "git_textconv=summary_text",
     "dataver.model.results": (
         "InitResult AddResult AddedTarget DiffResult TargetDiff "
         "CheckoutResult CheckedOutTarget UntrackResult ListResult ListedEntry MoveResult PushResult "
         "FetchResult PullResult RemoteAddResult RemoteListResult RemoteInfo ConfigListResult ConfigValue"
+    ),
+    "dataver.model.guarding": (
+        "VerifyResult VerifiedPlace Damage GcResult Collected "
+        "CheckResult DoctorResult Finding HookInfo HooksResult LackingVersion LogResult "
+        "LoggedCommit LoggedTarget PreCommitResult ResolveResult ResolvedTarget Unadded"
     ),
     "dataver.model.result": "Result",
     "dataver.model.status": "StatusResult TargetStatus",
@@ -184,7 +248,8 @@ _NAMES: dict[str, str] = {
         "NoCredentialsError BucketNotFoundError AccessDeniedError OfflineError NotARemoteError "
         "LockTimeoutError UnsafeError HostileInputError UnsafeFileError TrackedByGitError "
         "WouldOverwriteError ConflictError ChangedWhileReadError LocalIOError PermissionDeniedError "
-        "DiskFullError DeniedContentError SignatureRefusedError"
+        "LocksUnsupportedError ForeignHookError NotPushedError NotAddedError "
+        "DiskFullError DeniedContentError SignatureRefusedError UnprovenError"
     ),
 }
 """Which names live in which module; `a=b` is called `b` there."""

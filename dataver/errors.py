@@ -83,6 +83,31 @@ def _rebuilt(
     return error
 
 
+# -- 1: the answer is no ------------------------------------------------------------------------
+
+
+class NotPushedError(DataverError):
+    """Data of a commit that a remote does not have."""
+
+    code = "not-pushed"
+    exit_status = 1
+
+    def __init__(self, path: StrOrBytes, why: str, *, hint: str = "") -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{show_path(path)}: {why}", hint=hint)
+
+
+class NotAddedError(DataverError):
+    """A change in the workspace that a commit would leave out, where the policy forbids that."""
+
+    code = "not-added"
+    exit_status = 1
+
+    def __init__(self, path: StrOrBytes, why: str, *, hint: str = "") -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{show_path(path)} {why}", hint=hint)
+
+
 # -- 2: usage and configuration ---------------------------------------------------------------
 
 
@@ -326,6 +351,7 @@ class NotARemoteError(RemoteError):
 class LockTimeoutError(DataverError):
     code = "lock-timeout"
     exit_status = 5
+    hint = "run the same command again, or let it wait longer: --lock-timeout SECONDS"
 
     def __init__(self, path: StrOrBytes | os.PathLike[str], holder: str, waited_s: float) -> None:
         self.path, self.holder, self.waited_s = os.fspath(path), holder, waited_s
@@ -400,6 +426,26 @@ class ChangedWhileReadError(UnsafeError):
         super().__init__(f"{show_path(path)} changed while it was read", hint="run the same command again")
 
 
+class ForeignHookError(UnsafeError):
+    """A Git hook that dataver does not write to: another program's, or shared with other repositories."""
+
+    code = "foreign-hook"
+
+    def __init__(self, path: StrOrBytes, why: str, *, hint: str = "") -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{show_path(path)}: {why}", hint=hint)
+
+
+class UnprovenError(UnsafeError):
+    """Nothing was deleted, since it cannot be proved that nobody needs it."""
+
+    code = "unproven"
+
+    def __init__(self, what: StrOrBytes, why: str, *, hint: str = "") -> None:
+        self.what, self.why = what, why
+        super().__init__(f"{show_path(what)}: {why}; nothing was deleted", hint=hint)
+
+
 # -- 7: local input and output --------------------------------------------------------------------
 
 
@@ -421,11 +467,22 @@ class PermissionDeniedError(LocalIOError):
 
 class DiskFullError(LocalIOError):
     code = "disk-full"
+    hint = "dataver gc --dry-run"
 
     def __init__(self, path: StrOrBytes | os.PathLike[str], need: int = 0, free: int = 0) -> None:
         self.need, self.free = need, free
         why = f"need {show_bytes(need)}, {show_bytes(free)} free" if need else "no space left on the disk"
         super().__init__(path, why)
+
+
+class LocksUnsupportedError(LocalIOError):
+    """A file system without locks between processes, asked for one that must not be done without."""
+
+    code = "no-locks"
+    hint = "keep the cache on a file system with locks: dataver config set --local cache.dir FOLDER"
+
+    def __init__(self, path: StrOrBytes | os.PathLike[str]) -> None:
+        super().__init__(path, "this file system has no locks between processes")
 
 
 # -- 10 and above: erasure ------------------------------------------------------------------------

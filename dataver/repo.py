@@ -1,20 +1,24 @@
 """One repository: where it is, what it is configured to, and its stores, each opened when first asked.
 
 Has no verbs: those are functions in `ops` that take a `Repo`.
+
+Longer than 300 lines because the stores are opened from each other: cache, trees, erasures, remotes, locks.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dataver.disk.atomic import make_folders
 from dataver.disk.disk import Clock, Disk
 from dataver.disk.lock import hold
-from dataver.errors import NoDataverError, NoRemoteError, UnknownRemoteError
+from dataver.disk.safe_open import check_own_folders
+from dataver.errors import NoDataverError, NoRemoteError, PermissionDeniedError, UnknownRemoteError
 from dataver.git import Git, find_place
 from dataver.hashing import derive
 from dataver.index.state import State
@@ -23,11 +27,13 @@ from dataver.workspace import local
 from dataver.workspace.gitfiles import ensure_drivers
 from dataver.workspace.pointers import Target, list_targets, version_name
 from dataver.workspace.record import Records
+from dataver.workspace.users import register_user
 from dataver.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from dataver.disk.claims import Claims
     from dataver.erasure.records import ErasureState
     from dataver.formats.keys import Secret
     from dataver.model.config import Config
@@ -47,6 +53,11 @@ def has_records(common_folder: str) -> bool:
 
 CONFIG_FOLDER = ".dataver"
 CONFIG_FILE = ".dataver/config.toml"
+
+
+def repo_id_of(secret: Secret) -> str:
+    """Return the id of the repository that has *secret*."""
+    return derive("dataver v1 repo id", secret.value)[:16].hex()
 
 
 class Repo:
@@ -76,9 +87,12 @@ class Repo:
         """What belongs to this work tree alone: index and record."""
         if not os.path.isfile(f"{self.top}/{CONFIG_FILE}"):
             raise NoDataverError(self.top)
+        check_own_folders(self.common_folder, ("locks", "remotes", "trash"))
+        check_own_folders(self.own_folder, ("index", "record", "index/state.sqlite"))
         self.git = Git(self.top, self.place)
         ensure_drivers(self.git)
         self._remotes: dict[str, Remote] = {}
+        self._cache_hold: Literal["", "shared", "exclusive"] = ""
 
     @classmethod
     def open(cls, start: str | os.PathLike[str] = ".", *, overrides: Mapping[str, str] | None = None) -> Repo:
@@ -132,9 +146,10 @@ class Repo:
     def cache(self) -> Cache:
         from dataver.store.cache import Cache  # 30 ms that a clean status does not pay
 
-        cache = Cache(self.cache_folder, self.disk, pack_below=self.config.pack_below)
+        scratch = f"{self.common_folder}/tmp"
+        cache = Cache(self.cache_folder, self.disk, pack_below=self.config.pack_below, scratch=scratch)
         if os.path.isdir(cache.folder):
-            cache.register(self.clone_id, local.describe_user(self.top))
+            register_user(cache, self.clone_id, self.place)
         return cache
 
     @cached_property
@@ -251,7 +266,7 @@ class Repo:
     def repo_id(self) -> str:
         """The id that all clones with the same secret share, 32 hex; of a clone without one its own."""
         secret = self.secret
-        return self.clone_id if secret is None else derive("dataver v1 repo id", secret.value)[:16].hex()
+        return self.clone_id if secret is None else repo_id_of(secret)
 
     def version_name(self, pointer_path: bytes, root_id: bytes) -> str:
         """Return what people call a commit that has the tree *root_id* at *pointer_path*; or nothing."""
@@ -260,8 +275,69 @@ class Repo:
     def lock(
         self, name: str, *, shared: bool = False, progress: Progress = SILENT
     ) -> AbstractContextManager[None]:
-        """Hold one of this work tree's locks; see `disk.lock.hold`."""
+        """Hold one of this repository's locks; see `disk.lock.hold`.
+
+        On a file system without locks the work goes on without, and *progress* is told.
+        """
         folder = f"{self.common_folder}/locks"
         if not os.path.isdir(folder):
             make_folders(self.disk, folder)
-        return hold(f"{folder}/{name}", shared=shared, progress=progress)
+        return hold(
+            f"{folder}/{name}",
+            shared=shared,
+            is_needed=False,
+            timeout_s=self.config.lock_timeout_s,
+            clock=self.clock,
+            progress=progress,
+        )
+
+    @contextmanager
+    def cache_lock(self, *, shared: bool, progress: Progress = SILENT) -> Iterator[None]:
+        """Hold the cache's lock: shared, so that nothing is taken away; exclusive, to take away.
+
+        Shared is for whoever relies on "it is there already", from the first look-up until what
+        names it is written: any number at once, and before it a target's own lock, never after.
+        Inside of it the same `Repo` may ask again.  A cache that may only be read, or that lies on a
+        file system without locks, is shared without a lock: nobody can hold it exclusively from
+        here either.  Exclusive keeps all others waiting; the packs are listed anew then.
+
+        Raises: LockTimeoutError; with *shared* False also LocksUnsupportedError, PermissionDeniedError.
+        """
+        if self._cache_hold:
+            assert shared or self._cache_hold == "exclusive", "a shared cache lock cannot become exclusive"
+            yield
+            return
+        folder = self.cache_folder
+        try:
+            if not os.path.isdir(folder):
+                make_folders(self.disk, folder)
+        except PermissionDeniedError:
+            if not shared:
+                raise
+        with hold(
+            f"{folder}/lock",
+            shared=shared,
+            gate=f"{folder}/lock.gate",
+            is_needed=not shared,
+            timeout_s=self.config.lock_timeout_s,
+            clock=self.clock,
+            progress=progress,
+        ):
+            self._cache_hold = "shared" if shared else "exclusive"
+            try:
+                register_user(self.cache, self.clone_id, self.place)
+                self.cache.refresh()
+                yield
+            finally:
+                self._cache_hold = ""
+
+    def claims(self, *, progress: Progress = SILENT) -> Claims:
+        """Return what tells the fetches into one cache apart: who brings which pack."""
+        from dataver.disk.claims import Claims  # only a fetch needs it
+
+        return Claims(
+            f"{self.cache_folder}/fetching",
+            timeout_s=self.config.lock_timeout_s,
+            clock=self.clock,
+            progress=progress,
+        )

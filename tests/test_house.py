@@ -35,7 +35,7 @@ OUTERMOST = {("platform", 2), ("bug", 70)}
 NOT_FOR_STATUS = {
     "asyncio", "fsspec", "numpy", "pathspec", "sqlitedict", "subprocess", "tomllib", "tqdm", "s3fs", "gcsfs",
 }  # fmt: skip
-FAST_ENTRIES = {"git-diff", "git-textconv", "git-merge", "complete"}
+FAST_ENTRIES = {"git-diff", "git-textconv", "git-merge", "complete", "hook"}
 NOT_FOR_FAST_ENTRIES = NOT_FOR_STATUS | {"typer", "click", "rich"}
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, cast
 import typer
 from typer.core import TyperCommand
 
-from dataver.cli import completion, configure, remotes, sync, versions
+from dataver.cli import completion, configure, gc, history, hooks, merging, remotes, sync, verify, versions
 from dataver.cli.catalog import find_command
 from dataver.cli.session import Session
 from dataver.cli.suggest import no_option
@@ -64,6 +64,8 @@ _remote = _new_typer("The places that data is pushed to.")
 _config = _new_typer("Settings.")
 app.add_typer(_remote, name="remote")
 app.add_typer(_config, name="config")
+_hooks = _new_typer("Git's hooks.")
+app.add_typer(_hooks, name="hooks")
 
 _COMMANDS: tuple[tuple[typer.Typer, str, Callable[..., int]], ...] = (
     (app, "init", versions.init),
@@ -75,6 +77,8 @@ _COMMANDS: tuple[tuple[typer.Typer, str, Callable[..., int]], ...] = (
     (app, "ls", versions.ls),
     (app, "cat", versions.cat),
     (app, "mv", versions.mv),
+    (app, "log", history.log),
+    (app, "resolve", merging.resolve),
     (app, "push", sync.push),
     (app, "fetch", sync.fetch),
     (app, "pull", sync.pull),
@@ -84,16 +88,27 @@ _COMMANDS: tuple[tuple[typer.Typer, str, Callable[..., int]], ...] = (
     (_remote, "rename", remotes.rename),
     (_remote, "set", remotes.set_),
     (_remote, "default", remotes.default),
+    (app, "verify", verify.verify),
+    (app, "gc", gc.gc),
+    (app, "check", hooks.check),
+    (app, "doctor", hooks.doctor),
+    (_hooks, "install", hooks.install),
+    (_hooks, "uninstall", hooks.uninstall),
+    (_hooks, "status", hooks.status),
     (_config, "list", configure.list_),
     (_config, "get", configure.get),
     (_config, "set", configure.set_),
     (_config, "unset", configure.unset),
     (app, "completion", print_completion),
 )
-_TAKES_REVISIONS = (versions.diff, versions.checkout, versions.ls)
+_TAKES_REVISIONS = (versions.diff, versions.checkout, versions.ls, history.log)
+_KINDS: dict[Callable[..., int], type[TyperCommand]] = {
+    verify.verify: verify.VerifyCommand,
+    gc.gc: verify.VerifyCommand,
+}
 
 for _typer, _name, _function in _COMMANDS:
-    _kind = WordsCommand if _function in _TAKES_REVISIONS else TyperCommand
+    _kind = _KINDS.get(_function) or (WordsCommand if _function in _TAKES_REVISIONS else TyperCommand)
     _typer.command(_name, epilog=_EPILOG, cls=_kind)(_function)
 
 

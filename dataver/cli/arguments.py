@@ -25,6 +25,8 @@ class Globals(NamedTuple):
     is_debug: bool = False
     color: str = "auto"
     has_progress: bool = True
+    lock_timeout: str = ""
+    """Seconds; empty for what the configuration says."""
     wants_version: bool = False
 
 
@@ -36,6 +38,7 @@ GLOBAL_OPTIONS: tuple[tuple[str, str], ...] = (
     ("--debug", "log every step, and show a traceback with an error"),
     ("--color WHEN", "auto, always or never; auto heeds NO_COLOR"),
     ("--no-progress", "draw no progress bar"),
+    ("--lock-timeout SECONDS", "how long to wait for another process; 0 does not wait"),
     ("--version", "print the version"),
     ("-h, --help", "show help, also for a command"),
 )
@@ -72,6 +75,8 @@ def take_globals(argv: Sequence[str]) -> tuple[Globals, list[str]]:
             found[field] = flag
         elif name == "--color":
             found["color"] = _color_of(value if equals else _value_of(word, rest))
+        elif name == "--lock-timeout":
+            found["lock_timeout"] = _seconds_of(value if equals else _value_of(word, rest))
         elif word.startswith("-C"):
             found["folder"] = _joined(found.get("folder", ""), word[2:] or _value_of(word, rest))
         else:
@@ -94,6 +99,12 @@ def _value_of(option: str, rest: list[str]) -> str:
 def _color_of(value: str) -> str:
     if value not in COLORS:
         raise UsageError(f"option --color: {value!r} is none of {', '.join(COLORS)}")
+    return value
+
+
+def _seconds_of(value: str) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) < 8):
+        raise UsageError(f"option --lock-timeout: expected a number of seconds, found {value!r}")
     return value
 
 

@@ -58,6 +58,18 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("ls", "list what is tracked", "--checksum -R --recursive", "revisions tracked"),
             Command("cat", "print a tracked file, of any revision", "", "revisions tracked"),
             Command("mv", "move a target with its pointer and ignore line", "", "tracked"),
+            Command(
+                "log",
+                "show which commits changed a dataset or a file in it, and how",
+                "-n=N --limit=N --name-only --no-follow",
+                "revisions tracked",
+            ),
+            Command(
+                "resolve",
+                "settle pointers that a merge left in conflict",
+                "--ours --theirs --union --dry-run",
+                "tracked",
+            ),
         ),
     ),
     (
@@ -80,6 +92,33 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "Keep data and Git together",
+        (
+            Command(
+                "check",
+                "look whether a remote has all data of commits",
+                "--refs=RANGE --all --remote=REMOTE -j=N --jobs=N",
+                "tracked",
+            ),
+            Command(
+                "verify",
+                "read what the cache or a remote holds and name what is damaged",
+                "--cache --remote=REMOTE --refs=RANGE --all --sample=SHARE --repair -j=N --jobs=N",
+                "tracked",
+            ),
+            Command(
+                "gc",
+                "take away what no version needs that anything still names",
+                "--cache --remote=REMOTE --dry-run --apply --grace=DURATION --now --undo --pushed --all"
+                " --fetch --ignore-missing --forget=PATH --repo=PATH -j=N --jobs=N",
+            ),
+            Command("doctor", "say what is wrong with this clone and how to mend it", "--offline --fix"),
+            Command("hooks install", "let Git call dataver on switch, merge, commit and push"),
+            Command("hooks uninstall", "take dataver out of Git's hooks"),
+            Command("hooks status", "say which of Git's hooks call dataver"),
+        ),
+    ),
+    (
         "Settings",
         (
             Command("config list", "list all settings", "--show-origin"),
@@ -91,7 +130,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     ),
 )
 
-PLUMBING = ("git-diff", "git-textconv", "git-merge", "complete")
+PLUMBING = ("git-diff", "git-textconv", "git-merge", "complete", "hook")
 """What Git and the shells call; they run without Typer and are in no help page."""
 
 COMMANDS: dict[str, Command] = {c.words: c for _, commands in SECTIONS for c in commands}

@@ -1,6 +1,6 @@
 """The entries that run without Typer, which costs 50 ms: what shells, Git and scripts call often.
 
-`--help` and `--version` without a command, `status`, Git's drivers, and `complete`.  An argument
+`--help` and `--version` without a command, `status`, Git's drivers and hooks, and `complete`.  An argument
 that is not understood here is left to Typer, which says what is wrong with it.
 """
 
@@ -40,6 +40,10 @@ def run(session: Session, words: list[str]) -> int | None:
 
         sys.stdout.write("".join(f"{line}\n" for line in completion.complete(words[1:])))
         return 0
+    if words[0] == "hook":
+        from dataver.cli import githooks  # only Git's hooks need it
+
+        return githooks.run(session, words[1:])
     driver = {"git-diff": _git_diff, "git-textconv": _git_textconv, "git-merge": _git_merge}.get(words[0])
     return driver(session, words[1:]) if driver else None
 
@@ -56,7 +60,7 @@ def help_text() -> str:
     for title, commands in SECTIONS:
         lines += ["", f"{title}:", *(f"  {c.words:<15} {c.summary}" for c in commands)]
     lines += ["", "Options, before or after the command:"]
-    lines += [f"  {option:<15} {meaning}" for option, meaning in GLOBAL_OPTIONS]
+    lines += [f"  {option:<22} {meaning}" for option, meaning in GLOBAL_OPTIONS]
     lines += ["", "`dataver COMMAND --help` explains a command."]
     return "\n".join([*lines, ""])
 

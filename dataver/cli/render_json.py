@@ -2,11 +2,15 @@
 
 Within one number of a schema keys are only added.  Sizes are in bytes, paths relative to the top
 of the work tree; a path that is not UTF-8 is `{"b64": ...}`.
+
+Longer than 300 lines because the documents of the first verbs stand in one table; newer ones are in
+`_ELSEWHERE`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import dataver
@@ -39,7 +43,11 @@ Json = dict[str, Any]
 
 def data_of(result: Result) -> Json:
     """Return the `data` of a result."""
-    return _WRITERS[type(result).__name__](result)
+    name = type(result).__name__
+    if name in _WRITERS:
+        return _WRITERS[name](result)
+    written: Json = import_module(f"dataver.cli.{_ELSEWHERE[name]}").data_of(result)
+    return written
 
 
 def path_of(raw: bytes) -> str | Json:
@@ -52,7 +60,8 @@ def path_of(raw: bytes) -> str | Json:
         return {"b64": base64.b64encode(raw).decode()}
 
 
-def _change(change: Change) -> Json:
+def change_of(change: Change) -> Json:
+    """Return one path that differs."""
     said: Json = {"path": path_of(change.path), "change": change.kind}
     if change.kind == "renamed" and change.old:
         said["from"] = path_of(change.old.path)
@@ -64,7 +73,7 @@ def _change(change: Change) -> Json:
 
 
 def _change_with_ids(change: Change) -> Json:
-    said = _change(change)
+    said = change_of(change)
     for key, entry in (("old_oid", change.old), ("new_oid", change.new)):
         said[key] = dataver.format_oid(entry.oid) if entry and entry.oid else None
     return said
@@ -119,12 +128,13 @@ def _status_target(target: TargetStatus) -> Json:
         "git": target.git,
         "at": target.at or None,
         "from": path_of(target.moved_from) if target.moved_from else None,
-        "changes": [_change(change) for change in target.changes],
+        "changes": [change_of(change) for change in target.changes],
         "absent": target.absent,
         "missing": target.missing,
         "erased": target.erased,
         "remote_missing": target.remote_missing,
         "sparse": list(target.sparse),
+        "conflicts": [path_of(path) for path in target.conflicts],
         "files": target.files,
         # As the pointer says it, for people: "3.1 GB".  A pointer holds no exact size.
         "size": target.size_text,
@@ -182,7 +192,7 @@ def _checkout(result: CheckoutResult) -> Json:
     ]
     said: Json = {"rev": result.rev or None, "targets": targets, "dry_run": result.dry_run}
     if result.dry_run:
-        said["changes"] = [_change(change) for change in result.planned]
+        said["changes"] = [change_of(change) for change in result.planned]
     return said
 
 
@@ -277,6 +287,18 @@ def _remote_list(result: RemoteListResult) -> Json:
 def _config_list(result: ConfigListResult) -> Json:
     return {"values": [{"key": v.key, "value": v.value, "origin": v.origin} for v in result.values]}
 
+
+_ELSEWHERE: dict[str, str] = {
+    "VerifyResult": "render_verify",
+    "GcResult": "render_gc",
+    "LogResult": "render_history",
+    "ResolveResult": "render_history",
+    "HooksResult": "render_hooks",
+    "PreCommitResult": "render_hooks",
+    "CheckResult": "render_hooks",
+    "DoctorResult": "render_hooks",
+}
+"""Results whose `data_of` stands beside their text, in another module of this package."""
 
 _WRITERS: dict[str, Callable[[Any], Json]] = {
     "InitResult": _init,

@@ -33,10 +33,18 @@ def page(result: StatusResult, *, is_long: bool = False) -> Page:
         lines.append(f"{names[target.path]:<{width}}   {_summary(target, result)}")
         if is_long or len(target.changes) <= FEW:
             lines += [f"    {_change_line(change)}" for change in target.changes]
+        lines += _conflict_lines(target, most=len(target.conflicts) if is_long else FEW)
     others = len(result.targets) - len(telling)
     if others:
         lines.append(f"{counted(others, 'other target')} clean" if telling else _all_clean(result))
     return Page(lines, _hints(result), is_data=True)
+
+
+def _conflict_lines(target: TargetStatus, *, most: int) -> list[str]:
+    """Return the paths that both sides of a merge changed."""
+    lines = [f"    {'conflict':<9} {name(path)}" for path in target.conflicts[:most]]
+    more = len(target.conflicts) - len(lines)
+    return [*lines, f"    and {number(more)} more: --verbose lists all"] if more else lines
 
 
 def _is_plain(target: TargetStatus) -> bool:
@@ -151,7 +159,7 @@ def _hints(result: StatusResult) -> list[str]:
 def _hints_of(target: TargetStatus, result: StatusResult) -> list[str]:
     path, pointer = quoted([target.path]), quoted([target.pointer])
     if target.state == "conflict":
-        return [f"git checkout --ours {pointer} (or --theirs), then git add {pointer} keeps one side"]
+        return [f"dataver resolve --union|--ours|--theirs {pointer}"]
     hints = []
     if target.git == "untracked":
         hints.append(f"git add {pointer}")
@@ -205,6 +213,7 @@ def porcelain(result: StatusResult, *, has_nul: bool = False) -> bytes:
         for change in target.changes:
             old = change.old.path if change.kind == "renamed" and change.old else b""
             rows.append(_row(" " + _CHANGE_LETTERS.get(change.kind, "M"), change.path, old, has_nul=has_nul))
+        rows += [_row(" C", path, b"", has_nul=has_nul) for path in target.conflicts]
     return b"".join(rows)
 
 

@@ -48,7 +48,8 @@ class Session:
 
     def repo(self) -> Repo:
         """Open the repository that the current folder lies in."""
-        return dataver.Repo.open(".")
+        timeout = self.options.lock_timeout
+        return dataver.Repo.open(".", overrides={"core.lock_timeout": timeout} if timeout else None)
 
     def progress(self) -> Progress:
         """Return where the verbs report how far they are."""
@@ -174,7 +175,9 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         _discard_output()
         session.options = session.options._replace(is_json=False)
-        return session.report(_local_error(error, "standard output", "write"))
+        failure = _local_error(error, "standard output", "write")
+        failure.hint = ""  # whatever frees room in a cache: it is not what is full
+        return session.report(failure)
 
 
 def _run_guarded(session: Session, argv: Sequence[str]) -> int:

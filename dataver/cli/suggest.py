@@ -14,6 +14,7 @@ GLOBAL_NAMES = (
     "--debug",
     "--color",
     "--no-progress",
+    "--lock-timeout",
     "--version",
     "--help",
 )

@@ -20,7 +20,7 @@ from dataver.formats.pack import HEADER_SIZE as PACK_HEADER_SIZE
 from dataver.formats.pack import ROW_SIZE as PACK_ROW_SIZE
 from dataver.formats.pack import Table
 from dataver.hashing import DIGEST_SIZES, Buffer, derive
-from dataver.model.names import KIND_NAMES, ObjectName, StructureId, check_name
+from dataver.model.names import KIND_NAMES, NAME_SIZE, ObjectName, StructureId, check_name
 
 VERSION = 1
 NONCE_SIZE = 16
@@ -33,6 +33,7 @@ _RUN = struct.Struct("<2sQ")
 _PACK = struct.Struct("<32sQ")
 _ROW = struct.Struct("<34sBBQQQI")
 _PLACE = struct.Struct("<34xBBQQQI")
+_SIZES = struct.Struct("<B43xQ8xI")
 _NAME = struct.Struct("34s30x")
 _ORDINAL = struct.Struct("<I")
 _BARE_SIZE = ROW_SIZE - _ORDINAL.size
@@ -147,12 +148,18 @@ def names_in_packs(rows: Buffer, ordinals: Container[int]) -> Iterator[tuple[Obj
 
 
 def merged(sources: Sequence[Iterable[bytes]]) -> Iterator[bytes]:
-    """Merge sorted rows; an object that lies in several packs keeps all its rows: one may be lost."""
-    previous = b""
+    """Merge sorted rows; an object that lies in several packs keeps all its rows: one may be lost.
+
+    The rows of one object may come in another order than that of the bytes, since new ordinals
+    sort otherwise than the old ones did.
+    """
+    group: list[bytes] = []
     for row in heapq.merge(*sources):
-        if row != previous:
-            previous = row
-            yield row
+        if group and row[:NAME_SIZE] != group[0][:NAME_SIZE]:
+            yield from sorted(set(group)) if len(group) > 1 else group
+            group = []
+        group.append(row)
+    yield from sorted(set(group))
 
 
 def encode_segment(nonce: bytes, packs: Sequence[PackRef], rows: Iterable[bytes]) -> bytes:
@@ -278,6 +285,11 @@ def check_rows(head: Head, rows: Buffer) -> None:
         if any(end != run for end in ends):
             raise FormatError("segment", "its runs are not those of its rows")
         low = high
+
+
+def sizes_of(rows: Buffer) -> Iterator[tuple[int, int, int]]:
+    """Yield kind, stored size and pack ordinal of encoded rows."""
+    return _SIZES.iter_unpack(rows)
 
 
 def names_of(rows: Buffer) -> Iterator[ObjectName]:

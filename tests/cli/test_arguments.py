@@ -51,3 +51,14 @@ def test_json_is_seen_even_where_the_rest_makes_no_sense() -> None:
 
 def test_json_behind_two_dashes_is_a_path() -> None:
     assert not is_json_wanted(["add", "--", "--json"])
+
+
+@pytest.mark.parametrize("argv", [["--lock-timeout", "30"], ["--lock-timeout=30"]])
+def test_lock_timeout_takes_seconds(argv: list[str]) -> None:
+    assert take_globals(["add", *argv, "data"]) == (Globals(lock_timeout="30"), ["add", "data"])
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1.5", "", "10m"])
+def test_a_lock_timeout_that_is_no_whole_number_is_a_usage_error(value: str) -> None:
+    with pytest.raises(UsageError):
+        take_globals([f"--lock-timeout={value}"])

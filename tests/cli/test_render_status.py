@@ -96,9 +96,7 @@ def test_a_conflict_names_the_pointer_and_a_way_out() -> None:
     page = render_status.page(status_result(target_status(state="conflict", git="modified")))
 
     assert page.lines == ["data/   conflict: data.dv was changed on both sides      (data.dv is not staged)"]
-    assert page.notes == [
-        "hint: git checkout --ours data.dv (or --theirs), then git add data.dv keeps one side"
-    ]
+    assert page.notes == ["hint: dataver resolve --union|--ours|--theirs data.dv"]
 
 
 def test_a_moved_pointer_says_from_where() -> None:
