@@ -64,6 +64,8 @@ def plan_checkout(
         assert old is not None
         if new is not None and new.oid is not None and not is_saved(new.oid):
             unsaved.append(change.path)
+        if new is not None and old.kind == EMPTY_FOLDER:
+            deletes.append(new)  # a folder is not renamed over a file
         writes.append(old)
         shown.append(change._replace(kind=ADDED if new is None else change.kind, old=new, new=old))
     blocked, in_way = _blocked(writes, kept)

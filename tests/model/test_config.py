@@ -176,6 +176,7 @@ def test_the_committed_keys_are_the_ones_that_are_promised() -> None:
         *("core.version", "core.hash", "cache.link", "cache.pack_below", "remote.default", "transfer.jobs"),
         *(f"remote.*.{name}" for name in ("url", "id", "endpoint_url", "region", "anon")),
         *("purge.max_auto", "purge.grace", "policy.weak_hash", "policy.signers"),
+        "policy.pre_commit",
     }
 
 

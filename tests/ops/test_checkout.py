@@ -483,6 +483,22 @@ def test_a_change_just_before_a_checkout_still_shows_after_it(box: Sandbox) -> N
     assert box.changes() == {"data/a.txt": "modified"}
 
 
+def test_a_file_gives_way_to_an_empty_folder(box: Sandbox) -> None:
+    (box.top / "data/big.bin").unlink()
+    (box.top / "data/big.bin").mkdir()
+    box.record("data", tag="v2")
+    second = picture(box.top / "data")
+    _at(box, "v1")
+    box.checkout()
+    _at(box, "v2")
+
+    result = box.checkout()
+
+    assert result.failed == ()
+    assert picture(box.top / "data") == second
+    assert box.changes() == {}
+
+
 def test_an_emptied_folder_is_filled_again(box: Sandbox) -> None:
     (box.top / "data/test/3.csv").unlink()
 

@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -141,6 +142,17 @@ class SimulatedRepo(Repo):
         super().close()
 
 
+@contextmanager
+def drawn_from(seed: int) -> Iterator[Random]:
+    """Draw names and salts from *seed* in this block: a failure is found again by it alone."""
+    choice, true_random = Random(seed), os.urandom
+    os.urandom = choice.randbytes
+    try:
+        yield choice
+    finally:
+        os.urandom = true_random
+
+
 @lru_cache(maxsize=1)
 def template() -> tuple[Path, dict[str, bytes]]:
     """Return a repository with a remote, and what lies on that; made once, and copied for each example."""
@@ -150,9 +162,10 @@ def template() -> tuple[Path, dict[str, bytes]]:
     top = folder / "work"
     top.mkdir()
     run_git(top, "init", "-q", "-b", "main", "--template=")
-    init(str(top))
-    with Repo(str(top)) as repo:
-        remote_add(repo, "origin", URL)
+    with drawn_from(0):
+        init(str(top))
+        with Repo(str(top)) as repo:
+            remote_add(repo, "origin", URL)
     run_git(top, "commit", "-q", "-m", "Begin")
     return folder, {info.key: bucket.get(info.key) for info in bucket.list("")}
 
@@ -169,10 +182,8 @@ class World:
         inner.delete([info.key for info in inner.list("")])
         for key, data in objects.items():
             inner.put(key, data)
-        choice = Random(seed)
-        self._true_random = os.urandom
-        # Names and salts are drawn from the seed too: a failure is found again by it alone.
-        os.urandom = choice.randbytes
+        self._drawing = ExitStack()
+        choice = self._drawing.enter_context(drawn_from(seed))
         self.power = Power()
         self.disk = SimulatedDisk(self.folder / "limbo", self.power)
         self.clock = SimulatedClock()
@@ -186,7 +197,7 @@ class World:
         )
 
     def close(self) -> None:
-        os.urandom = self._true_random
+        self._drawing.close()
         self.disk.settle()
         shutil.rmtree(self.folder)
 

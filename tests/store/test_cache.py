@@ -135,6 +135,23 @@ def test_a_truncated_pack_is_set_aside_and_the_others_are_read(
     assert not spoilt.exists()
 
 
+def test_a_pack_of_a_later_release_is_left_alone_and_the_others_are_read(
+    cache: Cache, tmp_path: Path
+) -> None:
+    (newer,) = _store(cache, b"newer")
+    (unread,) = (tmp_path / "cache/packs").iterdir()
+    (kept,) = _store(cache, b"kept")
+    cache.close()
+    data = bytearray(unread.read_bytes())
+    data[-1] += 1
+    unread.chmod(0o644)
+    unread.write_bytes(data)
+
+    assert bytes(cache.read(kept)) == b"kept"
+    assert not cache.has(newer)
+    assert unread.read_bytes() == data
+
+
 def test_many_small_packs_become_one(cache: Cache, tmp_path: Path) -> None:
     names = [_store(cache, b"content %d" % n)[0] for n in range(FOLD_COUNT + 2)]
 
