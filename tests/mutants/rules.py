@@ -131,9 +131,9 @@ RULES: dict[str, Rule] = {
     ),
     "locks are files that a killed process leaves": Rule(
         "dataver/disk/lock.py",
-        "            fcntl.flock(fd, kind | fcntl.LOCK_NB)\n",
-        "            if os.fstat(fd).st_size:\n                raise BlockingIOError\n"
-        '            os.pwrite(fd, b"locked", 0)\n',
+        "        fcntl.flock(fd, kind | fcntl.LOCK_NB)\n    except BlockingIOError:\n",
+        "        if os.fstat(fd).st_size:\n            raise BlockingIOError\n"
+        '        os.pwrite(fd, b"locked", 0)\n    except BlockingIOError:\n',
         ("tests/disk/test_lock.py",),
     ),
     "a committed file may hold commands": Rule(
