@@ -174,12 +174,30 @@ class _Writer:
         except FileNotFoundError:
             parent, _, _ = folder.rpartition(b"/")
             make_folders(self._disk, self._root_fd, parent)
-            self._parent_fd = open_folder(self._root_fd, parent)
-            self._fresh = temp_base()
-            self._disk.mkdir(self._fresh, dir_fd=self._parent_fd)
-            self._fd = open_folder(self._parent_fd, self._fresh)
+            self._begin_fresh(parent)
         self._path = folder
         self._rows = _Rows()
+
+    def _begin_fresh(self, parent: bytes) -> None:
+        """Make a folder under a temp name in *parent*.
+
+        Nothing is noted before it is open: what is called fresh is emptied when a checkout breaks,
+        and must never be a folder of the user's.
+        """
+        parent_fd = open_folder(self._root_fd, parent)
+        try:
+            fresh = temp_base()
+            self._disk.mkdir(fresh, dir_fd=parent_fd)
+            try:
+                fd = open_folder(parent_fd, fresh)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._disk.rmdir(fresh, dir_fd=parent_fd)
+                raise
+        except BaseException:
+            os.close(parent_fd)
+            raise
+        self._parent_fd, self._fresh, self._fd = parent_fd, fresh, fd
 
     def leave(self) -> None:
         """End the folder that is being written to: give it its name if it is new."""

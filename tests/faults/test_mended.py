@@ -76,3 +76,24 @@ def test_a_file_that_could_not_be_deleted_is_deleted_by_the_next_checkout(unpriv
     assert refused.code == "permission"
     assert not (project.root / "data/old").exists()
     assert project.changes() == {}
+
+
+def test_a_folder_that_cannot_be_made_costs_no_file_of_another(unprivileged: Project) -> None:
+    project = unprivileged
+    project.write({**SMALL, "data/train/mine.txt": "not added\n"})
+    (project.root / "data/train/mine.txt").rename(project.root / "mine.txt")
+    project.record("data", tag="v1")
+    project.write({"data/new/3.csv": "3,three\n", "data/train/1.csv": "1,second\n"})
+    project.record("data", tag="v2")
+    project.git("switch", "-q", "--detach", "v1")
+    project.run("checkout")
+    project.git("switch", "-q", "main")
+    (project.root / "mine.txt").rename(project.root / "data/train/mine.txt")
+    (project.root / "data").chmod(0o555)
+
+    project.run("checkout", expect=7)
+
+    (project.root / "data").chmod(0o755)
+    assert project.read("data/train/mine.txt") == "not added\n"
+    assert project.read("data/train/2.csv") == "2,two\n"
+    assert project.read("data/train/1.csv") in ("1,one\n", "1,second\n")
