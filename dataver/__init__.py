@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         AccessDeniedError,
         BucketNotFoundError,
         ChangedWhileReadError,
+        ClockSkewError,
         ConfigError,
         ConflictError,
         CorruptObjectError,
         DataverError,
         DeniedContentError,
         DiskFullError,
+        ExpiredCredentialsError,
         Failure,
         ForeignHookError,
         FormatError,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
         RemoteStateError,
         ShallowHistoryError,
         SignatureRefusedError,
+        TlsError,
         TrackedByGitError,
         UnknownRemoteError,
         UnknownRevisionError,
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
         UnsupportedTargetError,
         UsageError,
         WouldOverwriteError,
+        WrongRegionError,
         show_bytes,
         show_path,
     )
@@ -186,7 +190,8 @@ __all__ = [
     "UnknownRevisionError", "ShallowHistoryError", "GitCommandError", "UnsupportedError",
     "UnsupportedTargetError", "IntegrityError", "FormatError", "CorruptObjectError", "MissingObjectError",
     "RemoteStateError", "RemoteError", "NoCredentialsError", "BucketNotFoundError", "AccessDeniedError",
-    "OfflineError", "NotARemoteError", "LockTimeoutError", "UnsafeError", "HostileInputError",
+    "ExpiredCredentialsError", "WrongRegionError", "ClockSkewError", "TlsError", "OfflineError",
+    "NotARemoteError", "LockTimeoutError", "UnsafeError", "HostileInputError",
     "LocksUnsupportedError", "UnsafeFileError", "TrackedByGitError", "WouldOverwriteError", "ConflictError",
     "ForeignHookError", "NotPushedError", "NotAddedError",
     "ChangedWhileReadError", "LocalIOError", "PermissionDeniedError", "DiskFullError",
@@ -245,7 +250,8 @@ _NAMES: dict[str, str] = {
         "NoRemoteError UnknownRemoteError MissingExtraError UnknownSchemeError NoSuchPathError "
         "UnknownRevisionError ShallowHistoryError GitCommandError UnsupportedError UnsupportedTargetError "
         "IntegrityError FormatError CorruptObjectError MissingObjectError RemoteStateError RemoteError "
-        "NoCredentialsError BucketNotFoundError AccessDeniedError OfflineError NotARemoteError "
+        "NoCredentialsError BucketNotFoundError AccessDeniedError "
+        "ExpiredCredentialsError WrongRegionError ClockSkewError TlsError OfflineError NotARemoteError "
         "LockTimeoutError UnsafeError HostileInputError UnsafeFileError TrackedByGitError "
         "WouldOverwriteError ConflictError ChangedWhileReadError LocalIOError PermissionDeniedError "
         "LocksUnsupportedError ForeignHookError NotPushedError NotAddedError "

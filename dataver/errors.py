@@ -321,18 +321,76 @@ class BucketNotFoundError(RemoteError):
 class AccessDeniedError(RemoteError):
     code = "access-denied"
 
-    def __init__(self, operation: str, what: str) -> None:
-        self.operation, self.what = operation, what
-        super().__init__(f"not allowed to {operation} {what}", hint="dataver remote list")
+    def __init__(self, operation: str, what: str, *, why: str = "") -> None:
+        self.operation, self.what, self.why = operation, what, why
+        reason = f": {why}" if why else ""
+        super().__init__(f"not allowed to {operation} {what}{reason}", hint="dataver doctor")
 
 
 class OfflineError(RemoteError):
     code = "offline"
     hint = "run the same command to resume"
 
-    def __init__(self, where: str, why: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        why: str,
+        *,
+        retry_after_s: float | None = None,
+        is_busy: bool = False,
+        is_late: bool = False,
+    ) -> None:
+        """*retry_after_s* is what the store asks to wait; *is_busy* says that it refused work, *is_late*
+        that no answer came in time."""
         self.where, self.why = where, why
+        self.retry_after_s, self.is_busy, self.is_late = retry_after_s, is_busy, is_late
         super().__init__(f"cannot reach {where}: {why}")
+
+
+class ExpiredCredentialsError(RemoteError):
+    code = "expired-credentials"
+
+    def __init__(self, remote: str, *, hint: str = "") -> None:
+        self.remote = remote
+        super().__init__(f"the credentials for remote {remote} have expired", hint=hint)
+
+
+class WrongRegionError(RemoteError):
+    """A bucket that lies in another region than it was asked for in."""
+
+    code = "wrong-region"
+
+    def __init__(self, bucket: str, region: str = "") -> None:
+        self.bucket, self.region = bucket, region
+        where = f"in region {region}" if region else "in another region than the one configured"
+        super().__init__(
+            f"{bucket} lies {where}",
+            hint=f"dataver remote set NAME region {region or 'REGION'}",
+        )
+
+
+class ClockSkewError(RemoteError):
+    """A clock of ours that the store finds too wrong to accept a signature."""
+
+    code = "clock-skew"
+    hint = "set this machine's clock, then run the same command again"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"{where} refuses requests: this machine's clock is minutes off its own")
+
+
+class TlsError(RemoteError):
+    """An address that answers, but not as its certificate should."""
+
+    code = "tls"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            f"no trusted TLS connection to {where}: its certificate is unknown, or it speaks plain http",
+            hint="for a company's own authority: set AWS_CA_BUNDLE or SSL_CERT_FILE to its certificates",
+        )
 
 
 class NotARemoteError(RemoteError):

@@ -26,7 +26,9 @@ MAX_ENTRY_SIZE = 64 * 1024
 MAX_INLINE_BODY = 48 * 1024
 """A longer body lies at `records/<hash>`; a shorter one never does."""
 STRIDE = 64
-"""Every entry whose number this divides has its state stored, and skips back."""
+"""Every entry whose number this divides has its state stored."""
+SKIP = 8
+"""Entries whose number this, or a power of it, divides skip back by as much."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _WRITE_ID = re.compile(r"[0-9a-f]{32}")
@@ -111,12 +113,12 @@ def record_hash(entry: Entry) -> bytes:
 
 
 def skips_back(seq: int) -> tuple[int, ...]:
-    """Return how far entry *seq* skips back: 64, 4,096 ... where they divide its number."""
+    """Return how far entry *seq* skips back: 8, 64, 512 ... where they divide its number."""
     found = []
-    back = STRIDE
+    back = SKIP
     while seq % back == 0 and back < seq:
         found.append(back)
-        back *= STRIDE
+        back *= SKIP
     return tuple(found)
 
 

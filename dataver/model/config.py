@@ -56,6 +56,8 @@ class RemoteSettings:
     secret_access_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
     credentials: str = field(default="", repr=False)
+    timeout_s: float = 60.0
+    """How long a request without a body may take."""
     is_url_committed: bool = False
     """True when the URL comes from `.dataver/config.toml`: then a folder outside the repository
     is used only where it already holds a remote with the pinned id."""
@@ -163,7 +165,12 @@ class Config:
         if url not in self.values:
             return None
         fields = {f: self.get(f"remote.{name}.{f}") for f in REMOTE_FIELDS}
-        return RemoteSettings(name, is_url_committed=self.kinds[url] == "committed", **fields)  # type: ignore[arg-type]
+        return RemoteSettings(
+            name,
+            timeout_s=float(self.integer("transfer.timeout")),
+            is_url_committed=self.kinds[url] == "committed",
+            **fields,  # type: ignore[arg-type]
+        )
 
     def listed(self) -> list[tuple[str, Value, str]]:
         """Return (key, value, origin) of every setting, defaults included, sorted by key."""

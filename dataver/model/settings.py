@@ -99,6 +99,15 @@ KEYS: tuple[Key, ...] = (
     _local_remote("credentials", "text", "file of service-account credentials"),
     Key("transfer.jobs", "integer", 8, "requests at the same time", low=1, high=256),
     Key(
+        "transfer.timeout",
+        "integer",
+        60,
+        "seconds that a small request may take; a large one has this long for every 12 MB more",
+        committed=False,
+        low=1,
+        high=3600,
+    ),
+    Key(
         "purge.max_auto",
         "integer",
         10,

@@ -45,7 +45,7 @@ def check(
     chosen = _of_range(repo, paths, refs) if is_range else _of_head(repo, paths)
     # What an earlier command saw of the packs is no proof: they are listed now.
     bucket = repo.remote(name).bucket
-    bucket.listing_good_s = 0.0
+    repo.remote(name).doubt_packs()
     requests = bucket.requests
     place = meet(repo, name)
     holdings = Holdings(ends_of(repo, place, jobs), progress)

@@ -14,8 +14,7 @@ from dataver.model.config import Config, RemoteSettings
 from dataver.ops.findings import Findings
 from dataver.progress import Progress
 from dataver.store.remote import Remote, Surroundings
-from dataver.store.url import open_bucket
-from dataver.transfer.connect import absolute_url, bucket_options, folder_of
+from dataver.transfer.connect import bucket_of, folder_of
 from dataver.workspace import local
 
 _SKEW_S = 300.0
@@ -49,7 +48,7 @@ def _look_at(found: Findings, settings: RemoteSettings, config: Config, place: G
     topic = f"remote {settings.name}"
     common = f"{place.common_dir}/dataver"
     clock = Clock()
-    bucket = open_bucket(absolute_url(settings.url, place.top), bucket_options(settings), disk)
+    bucket = bucket_of(settings, top=place.top, disk=disk, clock=clock)
     remote = Remote.open(
         bucket,
         expected_id=settings.id or None,

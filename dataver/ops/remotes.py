@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dataver.errors import (
     AccessDeniedError,
@@ -24,8 +25,8 @@ from dataver.ops.exchange import share_secret
 from dataver.repo import Repo
 from dataver.store.bucket import Bucket, probe
 from dataver.store.remote import Remote
-from dataver.store.url import check_url, open_bucket
-from dataver.transfer.connect import absolute_url, bucket_options
+from dataver.store.url import check_url
+from dataver.transfer.connect import absolute_url, bucket_of
 
 _FILES: tuple[Scope, ...] = ("repo", "local", "user")
 
@@ -45,7 +46,7 @@ def remote_add(repo: Repo, name: str, url: str, *, default: bool | None = None) 
     check_value(key_of("remote.x.url"), f"remote.{name}.url", url, "command line")
     url = _seen_from_top(repo, url)
     settings = repo.config.remote(name) or RemoteSettings(name, url, "")
-    bucket = open_bucket(absolute_url(url, repo.top), bucket_options(settings), repo.disk)
+    bucket = bucket_of(replace(settings, url=url), top=repo.top, disk=repo.disk, clock=repo.clock)
     remote, is_new = _opened(bucket)
     found = probe(bucket)
     remote.refresh()

@@ -39,8 +39,7 @@ from dataver.repo import Repo
 from dataver.store.bucket import Bucket, KeyMissingError
 from dataver.store.remote import Remote
 from dataver.store.trees import EMPTY_ROOT_ID
-from dataver.store.url import open_bucket
-from dataver.transfer.connect import absolute_url, bucket_options
+from dataver.transfer.connect import bucket_of
 from dataver.transfer.journal_scrub import Finding, scrub_journal
 from dataver.transfer.mending import Sources, is_journal_of, mend, mend_description, mend_segments
 from dataver.transfer.remote_scrub import (
@@ -86,8 +85,7 @@ def _pinned(repo: Repo, name: str) -> tuple[Bucket, str]:
     """Return where the remote *name* lies, and the id that the config pins; empty for none."""
     settings = repo.config.remote(name)
     assert settings is not None
-    bucket = open_bucket(absolute_url(settings.url, repo.top), bucket_options(settings), repo.disk)
-    return bucket, settings.id
+    return bucket_of(settings, top=repo.top, disk=repo.disk, clock=repo.clock), settings.id
 
 
 class _Verifying:

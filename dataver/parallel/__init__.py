@@ -5,7 +5,8 @@ memory stays bounded however long the list.
 """
 
 from dataver.parallel.count import worker_count
+from dataver.parallel.gate import Gate
 from dataver.parallel.processes import Processes, WorkerLostError
 from dataver.parallel.threads import Beside, beside, threads_map_ordered
 
-__all__ = ["Beside", "Processes", "WorkerLostError", "beside", "threads_map_ordered", "worker_count"]
+__all__ = ["Beside", "Gate", "Processes", "WorkerLostError", "beside", "threads_map_ordered", "worker_count"]

@@ -31,9 +31,14 @@ class Beside(Generic[R]):
         except BaseException as error:  # noqa: BLE001  raised again by `result`
             self._error = error
 
-    def result(self) -> R:
-        """Wait for the function; return its value or raise what it raised."""
-        self._thread.join()
+    def result(self, timeout_s: float | None = None) -> R:
+        """Wait for the function; return its value or raise what it raised.
+
+        Raises: TimeoutError after *timeout_s* seconds; the function goes on, and nobody hears of it.
+        """
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise TimeoutError(f"no end within {timeout_s} s")
         if self._error is not None:
             raise self._error
         return self._value

@@ -17,7 +17,10 @@ from dataver.hashing import Buffer
 Request = tuple[str, int, int | None]
 """(key, first byte, how many bytes; None for all that follow)."""
 
+DEFAULT_TIMEOUT_S = 60.0
 _FIRST_PROBE_CONTENT = b"first"
+_BYTES_PER_TIMEOUT = 12_000_000
+"""200 kB/s where a request has 60 seconds: what is slower counts as broken off."""
 
 
 class KeyMissingError(RemoteError):
@@ -52,22 +55,39 @@ class Probe(NamedTuple):
 class Bucket(Protocol):
     """Keys and their bytes.  Safe to use from several threads at once."""
 
-    url: str
-    """For people: without credentials."""
-    page_size: int
-    """How many keys one listing request gives: what makes a listing cheaper than single requests."""
-    listing_good_s: float
-    """For how long a listing may be relied on before it is asked for again; 0: for one command."""
     has_create_if_absent: bool
-    """Whether `put_new` has one winner of any number of writers; where not, one writer at a time."""
-    packs_at_once: int
-    """Packs worth sending or reading at the same time; each takes 32 MiB of memory."""
-    requests: int
-    """Requests so far; a listing counts once per page."""
-    sent: int
-    """Bytes so far."""
-    received: int
-    """Bytes so far."""
+    """Whether `put_new` has one winner of any number of writers; where not, one writer at a time.
+
+    Set to False where a probe found that a store ignores the condition.
+    """
+
+    @property
+    def url(self) -> str:
+        """For people: without credentials."""
+
+    @property
+    def page_size(self) -> int:
+        """How many keys one listing request gives: what makes a listing cheaper than single requests."""
+
+    @property
+    def listing_good_s(self) -> float:
+        """For how long a listing may be relied on before it is asked for again; 0: for one command."""
+
+    @property
+    def packs_at_once(self) -> int:
+        """Packs worth sending or reading at the same time; each takes 32 MiB of memory."""
+
+    @property
+    def requests(self) -> int:
+        """Requests so far; a listing counts once per page."""
+
+    @property
+    def sent(self) -> int:
+        """Bytes so far."""
+
+    @property
+    def received(self) -> int:
+        """Bytes so far."""
 
     def get(self, key: str, start: int = 0, size: int | None = None) -> bytes:
         """Return *size* bytes from *start* on, fewer where the object ends before.
@@ -75,8 +95,11 @@ class Bucket(Protocol):
         Raises: KeyMissingError, AccessDeniedError, OfflineError, BucketNotFoundError.
         """
 
-    def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | KeyMissingError]:
-        """Return what `get` gives for each request, a missing key as a value; *jobs* at a time."""
+    def get_many(self, requests: Sequence[Request], jobs: int) -> Sequence[bytes | RemoteError]:
+        """Return what `get` gives for each request or its error as a value; *jobs* at a time.
+
+        What concerns all of them (no bucket, no credentials) may be raised instead.
+        """
 
     def put(self, key: str, data: Buffer) -> None:
         """Store *data* whole or not at all, over whatever was there; no view of it is kept."""
@@ -98,6 +121,21 @@ class Bucket(Protocol):
 
     def prepare(self) -> None:
         """Make the place where a new remote will lie, where that is ours to make: a folder is."""
+
+
+def get_all(bucket: Bucket, requests: Sequence[Request], jobs: int) -> list[bytes | KeyMissingError]:
+    """Return what `get_many` gives, where every answer is bytes or a missing key.  Raises: RemoteError."""
+    found: list[bytes | KeyMissingError] = []
+    for answer in bucket.get_many(requests, jobs):
+        if isinstance(answer, RemoteError) and not isinstance(answer, KeyMissingError):
+            raise answer
+        found.append(answer)
+    return found
+
+
+def deadline_s(size: int, timeout_s: float) -> float:
+    """Return how long a request of *size* bytes may take; one without a body has *timeout_s*."""
+    return timeout_s * (1 + size / _BYTES_PER_TIMEOUT)
 
 
 def probe(bucket: Bucket) -> Probe:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from dataver.errors import BucketNotFoundError, DataverError
+from dataver.errors import BucketNotFoundError, DataverError, OfflineError, RemoteError
 from dataver.hashing import Buffer
-from dataver.store.bucket import Info, KeyMissingError, Request, check_key
-from dataver.store.cloud_errors import converted, is_taken
+from dataver.store import filesystems
+from dataver.store.bucket import DEFAULT_TIMEOUT_S, Info, KeyMissingError, Request, check_key, deadline_s
+from dataver.store.cloud_errors import converted, is_taken, is_unsatisfiable
 
 _CREATE_IF_ABSENT = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"))
 _OBJECT_STORES = _CREATE_IF_ABSENT | {"adl", "oss", "oci", "tos"}
-_DEADLINE_S = 60.0
-_SLOWEST = 50_000
-"""Bytes per second: a slower transfer counts as broken off."""
-_LISTING_DEADLINE_S = 600.0
+_LISTING = 10
+"""A listing has the time of this many small requests."""
+_UNKNOWN_SIZE = 40 << 20
+"""Bytes of the largest pack, about: what a read to the end may bring."""
 _DELETED_AT_ONCE = 1000
 
 
@@ -33,20 +33,27 @@ class FsspecBucket:
     listing_good_s = 3600.0
     packs_at_once = 3
 
-    def __init__(self, url: str, options: Mapping[str, object]) -> None:
+    def __init__(
+        self, url: str, options: Mapping[str, object], *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> None:
         """Open *url*; *options* are the filesystem's own arguments.  Raises: ImportError, ValueError."""
         import fsspec  # 80 ms and more: only where a remote is not a folder
         from fsspec import asyn  # the same door
 
         self.url = url.rstrip("/")
         self.scheme = url.partition("://")[0]
+        if self.scheme in ("gs", "gcs"):
+            # gcsfs asks first, by another protocol, whether a bucket has folders; where that is not
+            # answered (emulators, proxies) it waits a minute, and we have no use for the answer.
+            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         self.has_create_if_absent = self.scheme in _CREATE_IF_ABSENT
         self.requests = self.sent = self.received = 0
-        self._sync = asyn.sync
+        self._sync, self._timeout_s = asyn.sync, timeout_s
         # Listings kept by fsspec would hide what others wrote.
         self._fs: Any = fsspec.filesystem(
             self.scheme, use_listings_cache=False, skip_instance_cache=True, **options
         )
+        filesystems.try_once(self._fs)
         self._root = str(self._fs._strip_protocol(self.url)).rstrip("/")
         self._is_async = isinstance(self._fs, asyn.AsyncFileSystem)
         self._is_object_store = self.scheme in _OBJECT_STORES
@@ -72,7 +79,7 @@ class FsspecBucket:
         if not self._is_object_store or self.scheme == "memory" or self._is_found:
             return True
         try:
-            self._call("info", self._root.partition("/")[0], deadline_s=_DEADLINE_S)
+            self._call("info", self._root.partition("/")[0], deadline_s=self._timeout_s)
         except FileNotFoundError:
             return False
         except Exception:  # noqa: BLE001  the door; whoever may not look at the bucket may yet read keys
@@ -83,16 +90,23 @@ class FsspecBucket:
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
 
+    def _time_s(self, size: int) -> float:
+        return deadline_s(size, self._timeout_s)
+
     # -- reading ----------------------------------------------------------------------------------
 
     def get(self, key: str, start: int = 0, size: int | None = None) -> bytes:
         end = None if size is None else start + size
         try:
             if start == 0 and end is None:
-                data = self._call("cat_file", self._path(key), deadline_s=_LISTING_DEADLINE_S)
+                data = self._call("cat_file", self._path(key), deadline_s=self._time_s(_UNKNOWN_SIZE))
             else:
                 data = self._call(
-                    "cat_file", self._path(key), start=start, end=end, deadline_s=_deadline_s(size)
+                    "cat_file",
+                    self._path(key),
+                    start=start,
+                    end=end,
+                    deadline_s=self._time_s(size or _UNKNOWN_SIZE),
                 )
         except Exception as error:  # noqa: BLE001  the door
             return self._past_the_end(error, key, start)
@@ -101,16 +115,19 @@ class FsspecBucket:
 
     def _past_the_end(self, error: Exception, key: str, start: int) -> bytes:
         """Return nothing where a range begins behind the object, which stores answer in many ways."""
+        if is_unsatisfiable(error):
+            return b""
         found = self._error(error, "read", key)
-        if found.code == "offline" and not isinstance(error, TimeoutError | ConnectionError):
+        # An object store says so by its code; of any other filesystem only the size tells.
+        if isinstance(found, OfflineError) and start and not (found.is_late or self._is_object_store):
             info = self.head(key)
             if info is not None and info.size <= start:
                 return b""
         raise found from error
 
-    def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | KeyMissingError]:
+    def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | RemoteError]:
         if len(requests) <= 1 or not self._is_async:
-            return [self._get_or_missing(request) for request in requests]
+            return [self._get_or_error(request) for request in requests]
         paths = [self._path(key) for key, _, _ in requests]
         starts = [start for _, start, _ in requests]
         ends = [None if size is None else start + size for _, start, size in requests]
@@ -124,48 +141,46 @@ class FsspecBucket:
                 ends,
                 on_error="return",
                 batch_size=jobs,
-                deadline_s=_deadline_s(total) * (1 + len(requests) // jobs),
+                deadline_s=self._time_s(total) * (1 + len(requests) // jobs),
             )
         except Exception as error:
             raise self._error(error, "read", requests[0][0]) from error
         return [self._answer(answer, request) for answer, request in zip(answers, requests, strict=True)]
 
-    def _answer(self, answer: object, request: Request) -> bytes | KeyMissingError:
+    def _answer(self, answer: object, request: Request) -> bytes | RemoteError:
         if isinstance(answer, bytes | bytearray | memoryview):
             self.received += len(answer)
             return bytes(answer)
         assert isinstance(answer, BaseException)
         if not isinstance(answer, Exception):
             raise answer
-        if isinstance(answer, FileNotFoundError):
-            found = self._error(answer, "read", request[0])
-            if isinstance(found, KeyMissingError):
-                return found
-            raise found from answer
-        return self._past_the_end(answer, request[0], request[1])
+        try:
+            return self._past_the_end(answer, request[0], request[1])
+        except RemoteError as error:
+            return error
 
-    def _get_or_missing(self, request: Request) -> bytes | KeyMissingError:
+    def _get_or_error(self, request: Request) -> bytes | RemoteError:
         try:
             return self.get(*request)
-        except KeyMissingError as error:
+        except RemoteError as error:
             return error
 
     def head(self, key: str) -> Info | None:
         try:
-            found = self._call("info", self._path(key), deadline_s=_DEADLINE_S)
+            found = self._call("info", self._path(key), deadline_s=self._timeout_s)
         except FileNotFoundError as error:
             if self._exists():
                 return None
             raise BucketNotFoundError(self.url) from error
         except Exception as error:
             raise self._error(error, "look at", key) from error
-        return None if found.get("type") == "directory" else _info(key, found)
+        return None if found.get("type") == "directory" else filesystems.info(key, found)
 
     def list(self, prefix: str) -> Iterator[Info]:
         folder = prefix.rpartition("/")[0]
         path = f"{self._root}/{folder}" if folder else self._root
         try:
-            found = self._call("find", path, detail=True, deadline_s=_LISTING_DEADLINE_S)
+            found = self._call("find", path, detail=True, deadline_s=self._timeout_s * _LISTING)
         except FileNotFoundError as error:
             if self._exists():
                 return
@@ -177,7 +192,7 @@ class FsspecBucket:
             key = str(self._fs._strip_protocol(name))[len(self._root) + 1 :]
             # Stores list neighbours too: obj1x beside obj1.
             if key.startswith(prefix) and found[name].get("type") != "directory":
-                yield _info(key, found[name])
+                yield filesystems.info(key, found[name])
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -194,12 +209,12 @@ class FsspecBucket:
         target = self._path(key)
         try:
             if self._is_object_store:
-                self._call("put_file", os.fspath(path), target, deadline_s=_deadline_s(size))
+                self._call("put_file", os.fspath(path), target, deadline_s=self._time_s(size))
             else:
                 self._make_folder(target)
                 temp = _temp_name(target)
-                self._call("put_file", os.fspath(path), temp, deadline_s=_deadline_s(size))
-                self._call("mv", temp, target, deadline_s=_DEADLINE_S)
+                self._call("put_file", os.fspath(path), temp, deadline_s=self._time_s(size))
+                self._call("mv", temp, target, deadline_s=self._timeout_s)
         except Exception as error:
             raise self._error(error, "write", key) from error
         self.sent += size
@@ -208,8 +223,8 @@ class FsspecBucket:
         path = self._path(key)
         try:
             if self.has_create_if_absent:
-                self._call("pipe_file", path, data, mode="create", deadline_s=_deadline_s(len(data)))
-            elif self._call("exists", path, deadline_s=_DEADLINE_S):
+                self._call("pipe_file", path, data, mode="create", deadline_s=self._time_s(len(data)))
+            elif self._call("exists", path, deadline_s=self._timeout_s):
                 return False
             else:
                 self._write(path, data)
@@ -222,7 +237,7 @@ class FsspecBucket:
         return self.has_create_if_absent or self.get(key) == data
 
     def _write(self, path: str, data: bytes) -> None:
-        deadline_s = _deadline_s(len(data))
+        deadline_s = self._time_s(len(data))
         if self._is_object_store:
             self._call("pipe_file", path, data, deadline_s=deadline_s)
             return
@@ -230,12 +245,12 @@ class FsspecBucket:
         self._make_folder(path)
         temp = _temp_name(path)
         self._call("pipe_file", temp, data, deadline_s=deadline_s)
-        self._call("mv", temp, path, deadline_s=_DEADLINE_S)
+        self._call("mv", temp, path, deadline_s=self._timeout_s)
 
     def _make_folder(self, path: str) -> None:
         folder = path.rpartition("/")[0]
         if folder not in self._folders:
-            self._call("makedirs", folder, exist_ok=True, deadline_s=_DEADLINE_S)
+            self._call("makedirs", folder, exist_ok=True, deadline_s=self._timeout_s)
             self._folders.add(folder)
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -247,13 +262,13 @@ class FsspecBucket:
         try:
             if self._is_object_store and self._is_async:
                 try:
-                    self._call("rm", list(paths), deadline_s=_LISTING_DEADLINE_S)
+                    self._call("rm", list(paths), deadline_s=self._timeout_s * _LISTING)
                     return
                 except FileNotFoundError:
                     pass  # one of them is not there: one by one, then
             for path in paths:
                 try:
-                    self._call("rm_file", path, deadline_s=_DEADLINE_S)
+                    self._call("rm_file", path, deadline_s=self._timeout_s)
                 except FileNotFoundError:
                     continue
         except Exception as error:
@@ -265,7 +280,7 @@ class FsspecBucket:
                 raise BucketNotFoundError(self.url)
             return
         try:
-            self._call("makedirs", self._root, exist_ok=True, deadline_s=_DEADLINE_S)
+            self._call("makedirs", self._root, exist_ok=True, deadline_s=self._timeout_s)
         except Exception as error:
             raise self._error(error, "write", "") from error
 
@@ -273,20 +288,3 @@ class FsspecBucket:
 def _temp_name(path: str) -> str:
     folder, _, name = path.rpartition("/")
     return f"{folder}/.dataver-tmp-{name[:32]}-{os.urandom(6).hex()}"
-
-
-def _deadline_s(size: int | None) -> float:
-    return _DEADLINE_S + (size or 0) / _SLOWEST
-
-
-def _info(key: str, found: Mapping[str, Any]) -> Info:
-    """Return what a filesystem says of a key; each has its own word for the time."""
-    for word in ("LastModified", "last_modified", "mtime", "updated", "modified", "created"):
-        when = found.get(word)
-        if isinstance(when, datetime):
-            return Info(key, int(found["size"]), when.timestamp())
-        if isinstance(when, int | float):
-            return Info(key, int(found["size"]), float(when))
-        if isinstance(when, str) and when:
-            return Info(key, int(found["size"]), datetime.fromisoformat(when).timestamp())
-    return Info(key, int(found["size"]), 0.0)

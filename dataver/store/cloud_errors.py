@@ -6,15 +6,11 @@ Foreign classes are known by name: importing botocore to compare classes would c
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 
-from dataver.errors import (
-    AccessDeniedError,
-    BucketNotFoundError,
-    DataverError,
-    NoCredentialsError,
-    OfflineError,
-)
+from dataver.errors import AccessDeniedError, DataverError, OfflineError, TlsError
+from dataver.store import answers
 
 _NO_CREDENTIALS = frozenset(
     (
@@ -29,16 +25,8 @@ _NO_CREDENTIALS = frozenset(
         "UnauthorizedSSOTokenError",
     )
 )
-_TRIED = {
-    "s3": "environment, profile, instance role",
-    "gs": "environment, gcloud's default credentials, metadata server",
-}
-_GIVE = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure",
-    "gs": "gcloud auth application-default login",
-}
-_TAKEN = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412"))
-_DENIED = frozenset(("AccessDenied", "Forbidden", "403", "SignatureDoesNotMatch", "InvalidAccessKeyId"))
+_UNSATISFIABLE = frozenset(("InvalidRange", "RequestedRangeNotSatisfiable", "416"))
+_EXPIRED = ("expired", "reauthentication is needed")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -54,7 +42,14 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def is_taken(error: BaseException) -> bool:
     """Tell whether a create-if-absent was refused because something is there."""
     # Ceph's refusal reaches s3fs as OSError(EINVAL): only the answer's code tells.
-    return any(isinstance(cause, FileExistsError) or _code(cause) in _TAKEN for cause in causes(error))
+    return any(isinstance(cause, FileExistsError) or _code(cause) in answers.TAKEN for cause in causes(error))
+
+
+def is_unsatisfiable(error: BaseException) -> bool:
+    """Tell whether a range was refused because it begins behind the object's end."""
+    return any(
+        _code(cause) in _UNSATISFIABLE or "not satisfiable" in str(cause).lower() for cause in causes(error)
+    )
 
 
 def converted(error: BaseException, scheme: str, url: str, operation: str, key: str) -> DataverError:
@@ -64,18 +59,37 @@ def converted(error: BaseException, scheme: str, url: str, operation: str, key: 
     for cause in causes(error):
         names = {kind.__name__ for kind in type(cause).__mro__}
         if names & _NO_CREDENTIALS:
-            group = "gs" if scheme in ("gs", "gcs") else "s3" if scheme in ("s3", "s3a") else ""
-            tried = _TRIED.get(group, "the environment")
-            return NoCredentialsError(url, tried, hint=_GIVE.get(group, ""))
-        if _code(cause) == "NoSuchBucket":
-            return BucketNotFoundError(url)
-    if any(isinstance(cause, PermissionError) or _code(cause) in _DENIED for cause in causes(error)):
+            if any(word in str(cause).lower() for word in _EXPIRED):
+                return answers.expired(scheme, url)
+            return answers.no_credentials(scheme, url)
+        known = answers.error_of_code(
+            _code(cause),
+            scheme=scheme,
+            url=url,
+            operation=operation,
+            key=key,
+            said=str(cause),
+            retry_after_s=_retry_after_s(cause),
+        )
+        if known is not None:
+            return known
+    # gcsfs tells of a 403 by an error without a number, and by this first word.
+    if any(
+        isinstance(cause, PermissionError) or str(cause).startswith("Forbidden:") for cause in causes(error)
+    ):
         return AccessDeniedError(operation, f"{url}/{key}")
     for cause in causes(error):
         if isinstance(cause, TimeoutError):
-            return OfflineError(url, "it did not answer in time")
+            return OfflineError(url, "it did not answer in time", is_late=True)
         if isinstance(cause, socket.gaierror):
             return OfflineError(url, "its host is not known")
+        if isinstance(cause, ConnectionRefusedError):
+            return OfflineError(url, "nothing listens there")
+        if isinstance(cause, ssl.SSLError):
+            return TlsError(url)
+        found = answers.error_of_connection(f"{type(cause).__name__}: {cause}", url)
+        if found is not None:
+            return found
     said = str(error).strip().splitlines()
     return OfflineError(url, said[0][:200] if said else type(error).__name__)
 
@@ -85,4 +99,16 @@ def _code(error: BaseException) -> str:
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Code", ""))
-    return str(getattr(error, "code", ""))
+    return str(getattr(error, "code", "") or getattr(error, "status", ""))
+
+
+def _retry_after_s(error: BaseException) -> float | None:
+    """Return how long the answer asks to wait, in seconds; None where it does not say."""
+    response = getattr(error, "response", None)
+    headers = getattr(error, "headers", None)
+    if isinstance(response, dict):
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if not isinstance(headers, Mapping):
+        return None
+    said = str(headers.get("retry-after", headers.get("Retry-After", "")))
+    return float(said) if said.isdigit() and len(said) < 6 else None

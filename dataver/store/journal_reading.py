@@ -16,7 +16,7 @@ from dataver.formats import journal, layout
 from dataver.formats.commit import MAX_BODY_SIZE, Commit, decode_commit
 from dataver.formats.journal import COMMIT, STRIDE, Entry
 from dataver.formats.state import RecordRef, Seen, State, decode_state, encode_state, state_after, state_hash
-from dataver.store.bucket import Bucket, KeyMissingError
+from dataver.store.bucket import Bucket, KeyMissingError, get_all
 from dataver.store.journal_steps import newest_number, path_back
 from dataver.store.local import LocalCopies
 
@@ -207,7 +207,7 @@ class Reader:
         """Get entries in one batch; they must all be there."""
         lacking = [seq for seq in seqs if seq not in self._recent]
         requests = [(layout.journal_key(seq), 0, journal.MAX_ENTRY_SIZE + 1) for seq in lacking]
-        for seq, data in zip(lacking, self._bucket.get_many(requests, _JOBS), strict=True):
+        for seq, data in zip(lacking, get_all(self._bucket, requests, _JOBS), strict=True):
             if isinstance(data, KeyMissingError):
                 raise self._contradiction(f"journal entry {seq} is missing") from data
             self._recent[seq] = data

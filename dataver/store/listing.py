@@ -13,7 +13,7 @@ from dataver.disk.atomic import TEMP_PREFIX
 from dataver.errors import DataverError
 from dataver.formats import journal, layout
 from dataver.model.names import StructureId
-from dataver.store.bucket import Bucket, Info, KeyMissingError
+from dataver.store.bucket import Bucket, Info, KeyMissingError, get_all
 from dataver.store.leases import dead_leases
 
 _STATES_PREFIX = "states/"
@@ -83,7 +83,7 @@ def _unnamed_states(bucket: Bucket, newest_seq: int) -> Iterator[Info]:
     for start in range(0, len(checkpoints), _READ_AT_ONCE):
         seqs = checkpoints[start : start + _READ_AT_ONCE]
         requests = [(layout.journal_key(seq), 0, journal.MAX_ENTRY_SIZE + 1) for seq in seqs]
-        for seq, data in zip(seqs, bucket.get_many(requests, _JOBS), strict=True):
+        for seq, data in zip(seqs, get_all(bucket, requests, _JOBS), strict=True):
             if isinstance(data, KeyMissingError):
                 return
             try:

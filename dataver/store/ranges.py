@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataver.errors import CorruptObjectError, DataverError, MissingObjectError
 from dataver.formats import layout
 from dataver.model.names import StructureId
-from dataver.store.bucket import Bucket, KeyMissingError
+from dataver.store.bucket import Bucket, KeyMissingError, get_all
 
 GAP = 256 * 1024
 """Ranges of one pack that lie less than this many bytes apart are read in one request."""
@@ -31,7 +31,7 @@ def read_ranges(bucket: Bucket, ranges: Sequence[Range], jobs: int) -> list[byte
             reads.append((pack_id, start, size, [positions[member] for member in members]))
     requests = [(layout.pack_key(pack_id), start, size) for pack_id, start, size, _ in reads]
     found: list[bytes | DataverError] = [b""] * len(ranges)
-    for (pack_id, start, _, members), data in zip(reads, bucket.get_many(requests, jobs), strict=True):
+    for (pack_id, start, _, members), data in zip(reads, get_all(bucket, requests, jobs), strict=True):
         what = f"pack {pack_id.hex()[:12]}"
         for position in members:
             _, offset, size = ranges[position]

@@ -65,6 +65,9 @@ class Remote:
         self.bucket = bucket
         self.remote_id = description.remote_id
         self.has_one_writer = description.has_one_writer
+        if self.has_one_writer:
+            # What was probed when the remote was made: this store may ignore the condition.
+            bucket.has_create_if_absent = False
         self._clock = around.clock
         folder = f"{around.folder}/{self.remote_id}" if around.folder else None
         self._local = LocalCopies(folder, around.disk)

@@ -11,7 +11,7 @@ from dataver.formats.layout import segment_key
 from dataver.formats.segment import Head, Place, SegmentRef
 from dataver.formats.segment_window import Bracket
 from dataver.model.names import NAME_SIZE, ObjectName
-from dataver.store.bucket import Bucket, KeyMissingError
+from dataver.store.bucket import Bucket, KeyMissingError, get_all
 
 _FEW_ROWS = 256
 """What remains is read whole when it is this little."""
@@ -67,7 +67,7 @@ def _search(
         for one, (start, stop) in zip(pending, windows, strict=True):
             at = heads[one.ref].size + start * segment.ROW_SIZE
             requests.append((segment_key(one.ref.segment_id), at, (stop - start) * segment.ROW_SIZE))
-        answers = bucket.get_many(requests, jobs)
+        answers = get_all(bucket, requests, jobs)
         asked, pending = pending, []
         for one, (start, stop), rows in zip(asked, windows, answers, strict=True):
             if isinstance(rows, KeyMissingError):

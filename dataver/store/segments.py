@@ -13,7 +13,7 @@ from dataver.formats import segment, segment_window
 from dataver.formats.layout import segment_key
 from dataver.formats.segment import Head, PackRef, Place, SegmentRef
 from dataver.model.names import ObjectName, StructureId
-from dataver.store.bucket import Bucket, KeyMissingError
+from dataver.store.bucket import Bucket, KeyMissingError, get_all
 from dataver.store.local import LocalCopies
 from dataver.store.segment_reading import lost_segment, search_by_windows
 from dataver.store.segment_search import WholeSegment
@@ -237,7 +237,7 @@ class Segments:
         for ref in small:
             self._read_whole(ref)
         requests = [(segment_key(r.segment_id), 0, segment.size_limit_of_head(r.packs)) for r in large]
-        for ref, data in zip(large, self._bucket.get_many(requests, self._jobs), strict=True):
+        for ref, data in zip(large, get_all(self._bucket, requests, self._jobs), strict=True):
             if isinstance(data, KeyMissingError):
                 raise lost_segment(ref) from data
             head = self._heads[ref] = segment.decode_head(data, ref)

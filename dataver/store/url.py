@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from dataver.disk.disk import Disk
 from dataver.errors import ConfigError, MissingExtraError, UnknownSchemeError
-from dataver.store.bucket import Bucket
+from dataver.store.bucket import DEFAULT_TIMEOUT_S, Bucket
 from dataver.store.folder import FolderBucket
 from dataver.store.memory import MemoryBucket
 
@@ -64,7 +64,14 @@ _GS_ARGUMENTS = {
     "credentials": "token",
 }
 """Our options, and what s3fs and gcsfs call them."""
-_S3_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
+# One try: the transfer has the policy, and two of them would multiply.
+_S3_TIMEOUTS = {
+    "connect_timeout": 10,
+    "read_timeout": 60,
+    "retries": {"total_max_attempts": 1},
+    # Some stores send the whole object's checksum with a range of it; our own hashes are the check.
+    "response_checksum_validation": "when_required",
+}
 
 
 def scheme_of(url: str) -> str:
@@ -98,24 +105,39 @@ def check_url(url: str) -> str:
     return scheme
 
 
-def open_bucket(url: str, options: Mapping[str, object], disk: Disk) -> Bucket:
-    """Return the bucket that *url* means: a path or file:// is a folder, memory:// this process, else fsspec.
+def is_local(url: str) -> bool:
+    """Tell whether *url* is reached without a network: a folder, or this process's memory."""
+    return check_url(url) in ("file", "memory")
 
+
+def open_bucket(
+    url: str, options: Mapping[str, object], disk: Disk, *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> Bucket:
+    """Return the bucket that *url* means: a path or file:// is a folder, memory:// this process.
+
+    S3 goes through obstore where that can do what is asked for, anything else through fsspec.
     *options* are those of the remote's config: `endpoint_url`, `region`, `anon`, `profile`,
     `requester_pays`, `version_aware`, and credentials.  Nothing is asked of the remote yet.
 
-    Raises: ConfigError, UnknownSchemeError, MissingExtraError, BucketNotFoundError.
+    Raises: ConfigError, UnknownSchemeError, MissingExtraError, NoCredentialsError, BucketNotFoundError.
     """
     scheme = check_url(url)
     if scheme == "file":
         return FolderBucket(os.path.expanduser(url.removeprefix("file://")), disk)
     if scheme == "memory":
         return MemoryBucket(url.partition("://")[2].strip("/") or "default")
-    from dataver.store.cloud import FsspecBucket  # fsspec comes with it
-
     rest = url.partition("://")[2]
+    arguments = arguments_of(scheme, options)
     try:
-        return FsspecBucket(f"{scheme}://{rest}", arguments_of(scheme, options))
+        if scheme in ("s3", "s3a"):
+            from dataver.store.objects import open_objects  # only where a remote is no folder
+
+            carried = open_objects(f"s3://{rest}", options, timeout_s=timeout_s)
+            if carried is not None:
+                return carried
+        from dataver.store.cloud import FsspecBucket  # fsspec comes with it
+
+        return FsspecBucket(f"{scheme}://{rest}", arguments, timeout_s=timeout_s)
     except ImportError as error:
         raise MissingExtraError(scheme, _PACKAGES[scheme]) from error
     except (TypeError, ValueError) as error:

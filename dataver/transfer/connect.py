@@ -16,9 +16,11 @@ from dataver.disk.disk import Clock, Disk
 from dataver.errors import FormatError, NotARemoteError, local_error
 from dataver.formats.state import Seen, decode_seen, encode_seen
 from dataver.model.config import RemoteSettings
+from dataver.store.bucket import Bucket
 from dataver.store.journal import Record
 from dataver.store.remote import Remote, Surroundings
-from dataver.store.url import check_url, open_bucket
+from dataver.store.url import check_url, is_local, open_bucket
+from dataver.transfer.patience import PatientBucket
 
 
 def folder_of(common_folder: str) -> str:
@@ -44,6 +46,16 @@ def absolute_url(url: str, top: str) -> str:
     return os.path.normpath(os.path.join(top, os.path.expanduser(url)))
 
 
+def bucket_of(settings: RemoteSettings, *, top: str, disk: Disk, clock: Clock) -> Bucket:
+    """Return the place that *settings* name; over a network with patience.  Nothing is asked of it yet.
+
+    Raises: ConfigError, UnknownSchemeError, MissingExtraError, NoCredentialsError, BucketNotFoundError.
+    """
+    url = absolute_url(settings.url, top)
+    bucket = open_bucket(url, bucket_options(settings), disk, timeout_s=settings.timeout_s)
+    return bucket if is_local(url) else PatientBucket(bucket, clock, timeout_s=settings.timeout_s)
+
+
 def open_remote(
     settings: RemoteSettings, *, top: str, common_folder: str, disk: Disk, clock: Clock
 ) -> Remote:
@@ -51,7 +63,7 @@ def open_remote(
 
     Raises: NotARemoteError where none lies there, or another one than the config pins; RemoteError.
     """
-    bucket = open_bucket(absolute_url(settings.url, top), bucket_options(settings), disk)
+    bucket = bucket_of(settings, top=top, disk=disk, clock=clock)
     around = Surroundings(disk, clock, f"{folder_of(common_folder)}/copies")
     remote = Remote.open(
         bucket,

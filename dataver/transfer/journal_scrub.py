@@ -23,7 +23,7 @@ from dataver.formats.state import (
     state_after,
     state_hash,
 )
-from dataver.store.bucket import Bucket, KeyMissingError
+from dataver.store.bucket import Bucket, KeyMissingError, get_all
 
 _AT_ONCE = 64
 _JOBS = 16
@@ -66,7 +66,7 @@ def scrub_journal(bucket: Bucket, remote_id: str, seen: Seen) -> JournalScrub:
     for start in range(1, newest + 1, _AT_ONCE):
         seqs = range(start, min(start + _AT_ONCE, newest + 1))
         requests = [(layout.journal_key(seq), 0, journal.MAX_ENTRY_SIZE + 1) for seq in seqs]
-        for seq, data in zip(seqs, bucket.get_many(requests, _JOBS), strict=True):
+        for seq, data in zip(seqs, get_all(bucket, requests, _JOBS), strict=True):
             if isinstance(data, KeyMissingError):
                 scrub.found.append(Finding(layout.journal_key(seq), f"journal entry {seq}", is_missing=True))
                 state = None

@@ -75,7 +75,7 @@ def entry() -> Entry:
         repo_id="repo.1",
         kind=COMMIT,
         state=id_of(60),
-        skips=(Skip(64, id_of(64)),),
+        skips=(Skip(8, id_of(120)), Skip(64, id_of(64))),
         body=body,
         body_hash=journal.body_hash(body),
     )

@@ -23,6 +23,7 @@ from dataver.formats.commit import Commit, decode_commit, encode_commit
 from dataver.formats.journal import COMMIT, Entry
 from dataver.formats.state import Seen, encode_state, state_after, state_hash
 from dataver.store.journal import Draft, Journal
+from dataver.store.journal_steps import newest_number, path_back
 from dataver.store.local import LocalCopies
 from dataver.store.memory import MemoryBucket
 from tests.store import samples
@@ -202,7 +203,35 @@ def test_5000_entries_are_read_by_a_late_clone_in_few_requests(bucket: Faulty) -
 
     assert fresh.seen == late.seen == (5000, hashes[5000])
     assert fresh_requests <= 40
-    assert late_requests <= 240
+    assert late_requests <= 120
+
+
+@pytest.mark.parametrize("known", [1, 63, 64, 70, 4095, 4097, 54_321, 98_303])
+@pytest.mark.parametrize("newest", [99_999, 100_000])
+def test_of_100_000_entries_a_late_clone_looks_at_fewer_than_200(known: int, newest: int) -> None:
+    asked: set[int] = set()
+
+    def stands(seq: int) -> bool:
+        asked.add(seq)
+        return seq <= newest
+
+    assert newest_number(stands, known, hint=0) == newest
+    checkpoint = newest - newest % journal_format.STRIDE
+    asked.update(path_back(checkpoint, known), range(checkpoint, newest + 1))
+
+    # One more is the state at the checkpoint.
+    assert len(asked) + 1 < 200
+
+
+@pytest.mark.scale
+def test_100_000_entries_are_read_by_a_late_clone_in_fewer_than_200_requests(bucket: Faulty) -> None:
+    hashes = build(bucket, 100_000)
+
+    late = journal_of(bucket, seen=Seen(70, hashes[70]))
+    late.refresh()
+
+    assert late.seen == (100_000, hashes[100_000])
+    assert bucket.requests < 200
 
 
 def test_without_a_hint_the_newest_of_5000_is_found_by_gallop_and_bisection(bucket: Faulty) -> None:

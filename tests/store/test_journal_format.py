@@ -172,9 +172,10 @@ def test_a_long_body_lies_outside_and_a_short_one_never_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seq", "expected"), [(1, ()), (63, ()), (64, ()), (128, (64,)), (4160, (64,)), (8192, (64, 4096))]
+    ("seq", "expected"),
+    [(1, ()), (7, ()), (8, ()), (16, (8,)), (64, (8,)), (128, (8, 64)), (1536, (8, 64, 512))],
 )
-def test_skips_go_back_by_powers_of_64(seq: int, expected: tuple[int, ...]) -> None:
+def test_skips_go_back_by_powers_of_8(seq: int, expected: tuple[int, ...]) -> None:
     assert journal.skips_back(seq) == expected
 
 

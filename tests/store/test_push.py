@@ -254,6 +254,16 @@ def test_a_push_whose_answer_is_lost_settles_itself(bucket: Faulty) -> None:
     assert len(bucket.keys("journal/0")) == 1
 
 
+def test_a_push_of_which_a_pack_is_refused_names_no_version(bucket: Faulty) -> None:
+    remote = opened(bucket)
+    bucket.before = once("put", "packs/")
+
+    with pytest.raises(OfflineError):
+        push(remote, objects(10), (b"1" * 32,))
+
+    assert bucket.keys("journal/0") == []
+
+
 def test_a_push_that_a_gc_overtook_looks_again_and_sends_what_is_gone(bucket: Faulty) -> None:
     contents = objects(10)
     push(opened(bucket), contents)
