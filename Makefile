@@ -11,10 +11,10 @@ STAMP := $(VENV)/.installed
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 
-.PHONY: help setup demo test check format bench scale sweep powerloss fuzz mutants clean
+.PHONY: help setup demo test test-s3 check format bench scale sweep powerloss fuzz mutants clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(STAMP) ## make .venv with dataver and its development tools
 
@@ -32,6 +32,16 @@ demo: $(STAMP) ## play the quickstart on real files, offline; DEMO_FULL=1 fetche
 
 test: $(STAMP) ## run the tests that take seconds to minutes
 	$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+test-s3: $(STAMP) ## run the contract of remotes against Ceph's S3 gateway (Debian; installs it as root)
+	@missing=; for program in radosgw ceph-mon ceph-osd ceph; do command -v $$program >/dev/null || missing=1; done; \
+	  test -z "$$missing" && exit 0; \
+	  echo "installing Ceph's gateway with apt-get (290 MB)"; \
+	  apt-get -qq update \
+	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+	       radosgw ceph-mon ceph-osd ceph-common >/dev/null \
+	  || { echo "Ceph is missing: as root on Debian, apt-get install radosgw ceph-mon ceph-osd ceph-common" >&2; exit 1; }
+	$(BIN)/python -m pytest -q -m ceph tests/store $(ARGS)
 
 check: $(STAMP) ## format, lint, types and import contracts, without changing a file
 	$(BIN)/ruff format --check .
@@ -61,7 +71,9 @@ powerloss: $(STAMP) ## cut the power under ext4 and XFS at every moment (as root
 	$(BIN)/python -m pytest -q -m powerloss tests/faults $(ARGS)
 
 $(VENV)/.fuzzer: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' \
+	  || { echo "the fuzzer atheris cannot be installed for $$($(BIN)/python -V) on $$(uname -sm), for the reason above;" \
+	    "it runs on Linux with the versions of Python that it publishes wheels for" >&2; exit 1; }
 	@touch $@
 
 fuzz: $(VENV)/.fuzzer ## feed every parser with what a fuzzer thinks of, FUZZ_SECONDS (30) each

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 # Two shared cores make single examples slow now and then: a deadline would fail at random.
 # The function-scoped fixtures used with @given are folders that each example may share.
 settings.register_profile(

@@ -51,7 +51,7 @@ def _signed(path: str) -> str:
     except OSError:
         return ""
     words = text.split(" ", 4)
-    if len(words) < 4 or not words[1].isdigit():
+    if len(words) < 4 or not words[1].isdecimal():
         return ""
     if words[3].rstrip(":") == os.uname().nodename:
         try:

@@ -66,8 +66,12 @@ class FsspecBucket:
         self.requests += 1
         if self._is_async:
             function = getattr(self._fs, "_" + method)
-            return self._sync(self._fs.loop, function, *arguments, timeout=deadline_s, **options)
-        return getattr(self._fs, method)(*arguments, **options)
+            found = self._sync(self._fs.loop, function, *arguments, timeout=deadline_s, **options)
+        else:
+            found = getattr(self._fs, method)(*arguments, **options)
+        # What was read or written lies in a bucket; a listing of nothing may lie in none.
+        self._is_found |= method in ("cat_file", "pipe_file", "put_file")
+        return found
 
     def _error(self, error: BaseException, operation: str, key: str) -> DataverError:
         if isinstance(error, FileNotFoundError):

@@ -75,6 +75,8 @@ class ObjectStoreBucket:
         )
         if known is not None:
             return known
+        if code == "NoSuchKey":
+            self._is_found = True
         if "FileNotFoundError" in names:
             return KeyMissingError(self.url, key) if self._exists() else BucketNotFoundError(self.url)
         if names & {"PermissionError", "PermissionDeniedError", "UnauthenticatedError"}:
@@ -125,6 +127,7 @@ class ObjectStoreBucket:
                 raise self._error(error, "read", key) from error
             data = self._cut_of_whole(key, start, size)
         self.received += len(data)
+        self._is_found = True
         return bytes(data)
 
     def _cut_of_whole(self, key: str, start: int, size: int | None) -> bytes:
@@ -207,6 +210,7 @@ class ObjectStoreBucket:
                 raise BucketNotFoundError(self.url) from error
             raise self._error(error, "write", key) from error
         self.sent += size
+        self._is_found = True
         return True
 
     def delete(self, keys: Iterable[str]) -> None:

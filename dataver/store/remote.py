@@ -190,6 +190,10 @@ class Remote:
         """
         return self._parts().asked(lambda: self._segments.find(names, without))
 
+    def expect(self, count: int) -> None:
+        """Say that about *count* objects are looked for soon; saves requests, and costs none."""
+        self._segments.expect(count)
+
     def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
         """Return the *names* that the remote lacks, in their order.
 

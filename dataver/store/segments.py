@@ -18,7 +18,8 @@ from dataver.store.local import LocalCopies
 from dataver.store.segment_reading import lost_segment, search_by_windows
 from dataver.store.segment_search import WholeSegment
 
-_SMALL_ROWS = 4096
+_SMALL_ROWS = 16_384
+"""1 MiB: cheaper to read at once than in two requests."""
 _BATCH = 1 << 16
 """Names searched at once: what is held beside them stays a few megabytes."""
 _PART_SIZE = 32 * 1024 * 1024
@@ -94,6 +95,11 @@ class Segments:
         rest = self._search_whole(list(dict.fromkeys(names)), without, take)
         found.update(self._search_remotely(rest, without))
         return found
+
+    def expect(self, count: int) -> None:
+        """Say that about *count* names are asked for soon: a few by windows first would be for nothing."""
+        for ref in self._live:
+            self._asked[ref] = self._asked.get(ref, 0) + count
 
     def absent(
         self, names: Sequence[ObjectName], without: Set[bytes] = frozenset()

@@ -24,7 +24,7 @@ from dataver.errors import (
     show_path,
 )
 from dataver.formats.recipe import CHUNK_ABOVE, Recipe, decode_recipe
-from dataver.model.names import ObjectName, Oid, StructureId, blob_name, oid_of_name, recipe_name
+from dataver.model.names import ObjectName, Oid, StructureId, blob_name, leaf_name, oid_of_name, recipe_name
 from dataver.model.tree import Entry
 from dataver.progress import SILENT, Progress, Task
 from dataver.transfer.assemble import assemble, pieces_of
@@ -127,6 +127,10 @@ class _Receiving:
         self._done.files += sum(files for files, _ in known)
         self._done.size += sum(size for _, size in known)
         fresh = [ref for ref in root.leaves if ref.leaf_id not in self._leaves]
+        lacking = set(self._ends.cache.missing([leaf_name(ref.leaf_id) for ref in fresh]))
+        if 2 * len(lacking) > len(fresh):
+            # Most of it is new here: so is most of what its leaves name.
+            self._ends.remote.expect(sum(ref.count for ref in fresh))
         for ref, leaf in self._structure.leaves(fresh):
             if isinstance(leaf, DataverError):
                 yield leaf

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataver.disk.disk import Disk
@@ -96,8 +97,7 @@ def register_user(cache: Cache, clone_id: str, place: GitPlace) -> None:
 def _known(path: str, text: bytes) -> User | None:
     """Return an earlier registration that says something else than *text*."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_TEXT)
+        data = _content(path)
         return None if data == text else parse_user(data, path)
     except (OSError, DataverError):
         return None
@@ -119,8 +119,7 @@ def list_users(cache_folder: str) -> list[User]:
     for name in names:
         path = f"{folder}/{name}"
         try:
-            with open(path, "rb") as file:
-                user = parse_user(file.read(_MOST_TEXT), path)
+            user = parse_user(_content(path), path)
         except OSError as error:
             raise local_error(error, path) from error
         if not user.came_along(cache_folder):
@@ -135,7 +134,7 @@ def parse_user(data: bytes, path: str) -> User:
         for line in data.decode().splitlines():
             key, _, value = line.partition(" = ")
             facts[key] = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(path, "is no registration of a repository") from error
     if isinstance(version := facts.get("version"), int) and version > 1:
         raise UnsupportedError(f"{path}: version", version)
@@ -146,8 +145,26 @@ def parse_user(data: bytes, path: str) -> User:
     git, cache = facts.get("git", f"{root}/.git"), facts.get("cache", "")
     if not isinstance(git, str) or not isinstance(cache, str):
         raise FormatError(path, "is no registration of a repository")
+    if not all(map(_can_be_path, (host, root, git, cache))):
+        raise FormatError(path, "is no registration of a repository")
     clone_id = os.path.basename(path).removesuffix(".toml").partition("-")[0]
     return User(clone_id, host, root, git, path, cache)
+
+
+def _can_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _content(path: str) -> bytes:
+    """Return the bytes of a small file that a neighbour may have put there: a pipe is not waited for."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, _MOST_TEXT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)
 
 
 def forget_user(user: User, disk: Disk) -> None:
@@ -162,7 +179,6 @@ def forget_user(user: User, disk: Disk) -> None:
 
 def _clone_id_in(git_folder: str) -> str:
     try:
-        with open(f"{git_folder}/dataver/clone-id", "rb") as file:
-            return file.read(64).decode("ascii", "replace").strip()
+        return _content(f"{git_folder}/dataver/clone-id")[:64].decode("ascii", "replace").strip()
     except OSError:
         return ""

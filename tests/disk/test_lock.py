@@ -225,6 +225,12 @@ def test_a_forged_holders_text_is_shown_harmlessly(path: str) -> None:
     assert len(holder_of(path)) <= 512
 
 
+def test_a_forged_holders_number_that_is_none_names_nobody(path: str) -> None:
+    Path(path).write_text(f"process ² on {os.uname().nodename}: dataver\n")
+
+    assert holder_of(path) == ""
+
+
 def test_a_shared_holder_is_named_too(path: str, children: list[int]) -> None:
     pid = _holder(path, children, shared=True)
 

@@ -78,6 +78,17 @@ def test_add_keeps_what_was_never_checked_out(partial: Project) -> None:
     assert _tracked(partial) == before | {"data/train/4.csv"}
 
 
+def test_a_second_add_keeps_it_too_though_the_index_is_lost(partial: Project) -> None:
+    before = _tracked(partial)
+    for name in ("data/train/4.csv", "data/train/5.csv"):
+        partial.write({name: "more\n"})
+        shutil.rmtree(partial.root / ".git/dataver/index")
+
+        partial.run("add", "data")
+
+    assert _tracked(partial) == before | {"data/train/4.csv", "data/train/5.csv"}
+
+
 def test_add_of_a_partial_checkout_says_that_nothing_was_deleted(partial: Project) -> None:
     partial.write({"data/train/4.csv": "4,four\n"})
 

@@ -11,6 +11,9 @@ from tests.fuzz.targets import TARGETS
 ROUNDS = 200
 FOUND: tuple[tuple[str, bytes], ...] = (
     ("sparse", b"*" * 29 + b"." + b"*" * 8 + b"\n" + b"*" * 20 + b"\x0e"),
+    ("neighbour", b"a = " + b"[" * 60_000),
+    ("neighbour", b'version = 1\nhost = "h"\nroot = "/r"\ngit = "\\u0000"\n'),
+    ("neighbour", b'version = 1\nhost = "h"\nroot = "\\ud800"\n'),
 )
 """(target, input) of every defect that fuzzing found; it must never come back."""
 
@@ -32,6 +35,11 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
 def test_good_bytes_keep_the_promise_of_their_parser(name: str) -> None:
     for seed in TARGETS[name].seeds:
         TARGETS[name].run(seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_parser_accepts_what_its_fuzzing_begins_with(name: str) -> None:
+    assert TARGETS[name].run(TARGETS[name].seeds[0])
 
 
 @pytest.mark.parametrize("name", TARGETS)

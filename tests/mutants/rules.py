@@ -16,24 +16,38 @@ class Rule(NamedTuple):
     """What has to fail; as few as hold the rule, since each costs its time twice."""
 
 
+_ATOMIC = "tests/disk/test_atomic.py"
+_CRASH = "tests/workspace/test_crash.py"
+_DAMAGE = "tests/transfer/test_damage.py"
+_GC = "tests/ops/test_gc.py"
+_STATUS = "tests/ops/test_status.py"
+_REMOVAL = "tests/store/test_removal.py"
+_SWEEP = "tests/store/test_sweep.py"
+
 RULES: dict[str, Rule] = {
     "objects are named before they are synced": Rule(
         "dataver/disk/atomic.py",
         "                disk.sync_filesystem(folder)\n",
         "                pass\n",
-        ("tests/disk/test_atomic.py",),
+        (f"{_ATOMIC}::test_published_objects_are_whole_or_absent_after_power_loss_at_any_step",),
     ),
     "a pointer's folder is not synced": Rule(
         "dataver/disk/atomic.py",
         "        disk.rename(temp, path)\n        if durable:\n            disk.sync_folder(folder)\n",
         "        disk.rename(temp, path)\n",
-        ("tests/disk/test_atomic.py",),
+        (f"{_ATOMIC}::test_replace_leaves_the_old_or_the_new_after_power_loss_at_any_step",),
+    ),
+    "a pointer is named before it is synced": Rule(
+        "dataver/disk/atomic.py",
+        "        if durable:\n            disk.sync(fd)\n",
+        "",
+        (f"{_ATOMIC}::test_replace_leaves_the_old_or_the_new_after_power_loss_at_any_step",),
     ),
     "the pointer is written although its objects are not": Rule(
         "dataver/workspace/adding.py",
         "        if not dry_run:\n            writer.commit()\n",
         "",
-        ("tests/workspace/test_crash.py",),
+        (f"{_CRASH}::test_after_a_power_loss_a_pointer_names_only_what_is_there",),
     ),
     "a file is unlinked before its successor is there": Rule(
         "dataver/workspace/placing.py",
@@ -41,13 +55,15 @@ RULES: dict[str, Rule] = {
         "                if present is not None:\n"
         "                    self._disk.unlink(name, dir_fd=self._fd)\n"
         "                move_over(self._disk, temp, name, dir_fd=self._fd)\n",
-        ("tests/workspace/test_crash.py",),
+        (f"{_CRASH}::test_killed_at_any_step_checkout_leaves_each_file_as_it_was_or_as_it_has_to_be",),
     ),
     "a file is overwritten without a last look": Rule(
         "dataver/workspace/placing.py",
         "        if present is None or tuple(present) != stat_cells(st):\n",
         "        if False:\n",
-        ("tests/ops/test_checkout.py",),
+        (
+            "tests/ops/test_checkout.py::test_a_file_that_is_saved_while_checkout_is_at_work_stays_and_is_named",
+        ),
     ),
     "unsaved changes are overwritten": Rule(
         "dataver/workspace/checkout.py",
@@ -59,13 +75,13 @@ RULES: dict[str, Rule] = {
         "dataver/store/cache.py",
         "            is_sound = digest(name[1], data) == oid_of_name(name)[1:]\n        if not is_sound:\n",
         "            is_sound = True\n        if not is_sound:\n",
-        ("tests/store/test_cache.py",),
+        ("tests/store/test_cache.py::test_a_corrupt_blob_is_set_aside_and_its_pack_s_others_stay",),
     ),
     "what a remote sends is believed": Rule(
         "dataver/transfer/verify.py",
         "        return None if is_same else CorruptObjectError(show_name(name))\n",
         "        return None\n",
-        ("tests/transfer/test_damage.py",),
+        (f"{_DAMAGE}::test_a_flipped_byte_on_the_remote_names_one_file_and_the_others_arrive",),
     ),
     "a leaf that is on the remote is taken for complete": Rule(
         "dataver/transfer/survey.py",
@@ -73,73 +89,147 @@ RULES: dict[str, Rule] = {
         "        leaves = [r for v in versions for r in self._structure.root(v.root_id).leaves]\n"
         "        lacking = self._lacks([leaf_name(r.leaf_id) for r in leaves])\n"
         "        self._skipped = {r.leaf_id for r in leaves if leaf_name(r.leaf_id) not in lacking}\n",
-        ("tests/ops/test_push.py",),
+        (f"{_DAMAGE}::test_contents_that_are_gone_are_sent_again_though_their_leaf_is_there",),
     ),
     "folders are opened through symlinks": Rule(
         "dataver/disk/safe_open.py",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC\n",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC\n",
-        ("tests/disk/test_safe_open.py",),
+        ("tests/disk/test_safe_open.py::test_a_symlink_on_the_way_is_refused",),
     ),
     "names that are Git's own are let through": Rule(
         "dataver/model/names.py",
         '_RESERVED = frozenset((".git", ".dataver"))\n',
         "_RESERVED: frozenset[str] = frozenset()\n",
-        ("tests/model/test_names.py",),
+        ("tests/model/test_names.py::test_a_dangerous_path_is_refused",),
     ),
     "a file that was read within a tick is called clean": Rule(
         "dataver/workspace/snapshot.py",
         "    if mtime_ns >= taken_ns - TICK_NS or ctime_ns >= taken_ns - TICK_NS:\n        return True\n",
         "",
-        ("tests/workspace", "tests/ops/test_status.py"),
+        (f"{_STATUS}::test_a_file_that_changed_within_a_tick_of_the_look_is_read_again_next_time",),
     ),
     "a file that changes while it is read is stored": Rule(
         "dataver/workspace/reading.py",
         "    if list(stat_cells(now)) != then:\n",
         "    if False:\n",
-        ("tests/ops/test_add.py", "tests/e2e/test_add_content.py"),
+        ("tests/e2e/test_add_content.py::test_a_file_that_changes_while_it_is_added_is_never_stored_wrong",),
     ),
     "what is absent counts as deleted": Rule(
         "dataver/workspace/recording.py",
         "        return Record(root_id, patterns, missing | comparison.hidden)\n",
         "        return Record(root_id, (), frozenset())\n",
-        ("tests/e2e/test_sparse.py",),
+        ("tests/e2e/test_sparse.py::test_a_second_add_keeps_it_too_though_the_index_is_lost",),
     ),
     "an entry that stands already is taken for ours": Rule(
         "dataver/store/journal.py",
         "                return self._bucket.get(key) == data\n",
         "                return bool(self._bucket.get(key))\n",
-        ("tests/store/test_journal.py",),
+        ("tests/store/test_journal.py::test_two_writers_both_succeed_and_the_loser_hears_of_the_winner",),
     ),
     "a refused put is swallowed": Rule(
+        "dataver/store/push.py",
+        "            self._parts.bucket.put(key, source)\n",
+        "            try:\n"
+        "                self._parts.bucket.put(key, source)\n"
+        "            except DataverError:\n"
+        "                pass\n",
+        ("tests/store/test_push.py::test_a_push_of_which_a_pack_is_refused_names_no_version",),
+    ),
+    "what stands already is taken for stored": Rule(
         "dataver/store/folder.py",
         "        except FileExistsError:\n            return False\n",
         "        except FileExistsError:\n            return True\n",
-        ("tests/store/test_bucket_contract.py",),
+        ("tests/store/test_bucket_contract.py::test_put_new_stores_only_where_nothing_is[folder]",),
     ),
     "a short body is accepted": Rule(
         "dataver/store/remote.py",
         "        if len(data) != size:\n            raise CorruptObjectError(what, self.url)\n",
         "",
-        ("tests/store/test_remote.py",),
+        ("tests/store/test_remote.py::test_a_whole_pack_of_another_size_is_refused",),
     ),
     "a journal that was rolled back is followed": Rule(
         "dataver/store/journal_reading.py",
         '            raise self._contradiction(f"its journal was rolled back: entry {seen.seq} is gone")\n',
         "            return\n",
-        ("tests/store/test_journal.py",),
+        ("tests/store/test_journal.py::test_a_rolled_back_journal_is_noticed_before_anything_is_written",),
     ),
     "locks are files that a killed process leaves": Rule(
         "dataver/disk/lock.py",
         "        fcntl.flock(fd, kind | fcntl.LOCK_NB)\n    except BlockingIOError:\n",
         "        if os.fstat(fd).st_size:\n            raise BlockingIOError\n"
         '        os.pwrite(fd, b"locked", 0)\n    except BlockingIOError:\n',
-        ("tests/disk/test_lock.py",),
+        ("tests/disk/test_lock.py::test_a_holder_killed_with_signal_9_leaves_no_lock",),
     ),
     "a committed file may hold commands": Rule(
         "dataver/model/config.py",
         '        if kind == "committed" and not key.committed:\n',
         "        if False:\n",
-        ("tests/model/test_config.py",),
+        ("tests/model/test_config.py::test_commands_credentials_and_local_settings_may_not_be_committed",),
+    ),
+    "gc sets aside what was just written": Rule(
+        "dataver/store/trash.py",
+        "now_s - changed >= age_s and changed <= now_s\n",
+        "changed <= now_s\n",
+        (f"{_SWEEP}::test_what_was_just_written_stays",),
+    ),
+    "gc knows no grace for what it set aside": Rule(
+        "dataver/ops/gc.py",
+        "            and (not self._period_s or 0 <= now_s - file.time_s >= self._period_s)\n",
+        "",
+        (f"{_GC}::test_after_the_grace_period_it_is_deleted",),
+    ),
+    "gc of a remote knows no grace": Rule(
+        "dataver/transfer/collecting.py",
+        "        return 0.0 < info.modified_s <= self.limit_s\n",
+        "        return True\n",
+        (
+            "tests/transfer/test_collecting.py::test_packs_and_segments_that_nobody_lists_go_when_they_are_old",
+        ),
+    ),
+    "gc of a remote forgets who is at work": Rule(
+        "dataver/transfer/collecting.py",
+        "            limit_s = min(now_s - keep.grace_s, removal.oldest_writer_s())\n",
+        "            limit_s = now_s - keep.grace_s\n",
+        ("tests/transfer/test_collecting.py::test_what_was_stored_since_a_writer_at_work_began_stays",),
+    ),
+    "the index of a remote is written after the delete": Rule(
+        "dataver/store/removal.py",
+        "        self._lease.renew()\n        seq = self._parts.journal.append(\n",
+        "        going_keys = [Doomed(layout.pack_key(pack_id), size) for pack_id, size in packs.items()]\n"
+        "        delete_all(self._parts.bucket, going_keys, self._lease.renew)\n"
+        "        self._lease.renew()\n        seq = self._parts.journal.append(\n",
+        (f"{_REMOVAL}::test_new_packs_then_segments_then_the_entry_then_the_deletes_and_the_lease_last",),
+    ),
+    "a pack goes before what stays of it is written": Rule(
+        "dataver/store/sweep.py",
+        "            if written is not None:\n                self._cache.publish([written])\n",
+        "            for plan in sound:\n                self._drop(plan)\n"
+        "            if written is not None:\n                self._cache.publish([written])\n",
+        (f"{_SWEEP}::test_killed_at_any_step_what_is_needed_is_there_and_the_next_run_finishes",),
+    ),
+    "gc asks no reflog": Rule(
+        "dataver/git/history.py",
+        '            arguments += ["--all", "--reflog"]\n',
+        '            arguments += ["--all"]\n',
+        ("tests/ops/test_reachable.py::test_a_version_is_reached[by_reflog]",),
+    ),
+    "gc believes that an absent repository needs nothing": Rule(
+        "dataver/workspace/reach.py",
+        "        raise _absent(user)\n",
+        "        return Reached(user)\n",
+        ("tests/ops/test_reachable.py::test_a_repository_that_is_gone_is_refused_by_name",),
+    ),
+    "local copies are freed without a look at the remote": Rule(
+        "dataver/ops/proof.py",
+        "        for oid in held_blobs(place, _contents(repo.cache), repo.config.jobs):\n",
+        "        for oid, _ in _contents(repo.cache):\n",
+        (f"{_GC}::test_what_the_remote_lost_is_not_freed",),
+    ),
+    "a conflict keeps ours and says nothing": Rule(
+        "dataver/model/merge.py",
+        "        if not is_clean:\n            conflicts.append(_conflict(path, mine, other))\n",
+        "",
+        ("tests/model/test_merge.py::test_two_modifications_of_one_file_are_a_conflict",),
     ),
 }

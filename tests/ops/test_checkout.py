@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dataver.disk.disk import Disk, StrOrBytes
 from dataver.errors import DataverError
 from dataver.model.tree import EMPTY_FOLDER
+from dataver.ops.checkout import checkout
 from tests.workspace.sandbox import LARGE, Sandbox, noise, picture
 
 
@@ -74,6 +76,27 @@ def test_an_unsaved_file_that_the_version_does_not_have_refuses_too(two: Sandbox
 
     assert [f.code for f in two.checkout().failed] == ["would-overwrite"]
     assert two.read("data/new/deep.txt") == b"precious\n"
+
+
+class _Meanwhile(Disk):
+    """A disk on which somebody saves a file while its successor is being written beside it."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def create(self, path: StrOrBytes, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None:
+            self._place.write_text("precious\n")
+        return super().create(path, mode, dir_fd=dir_fd)
+
+
+def test_a_file_that_is_saved_while_checkout_is_at_work_stays_and_is_named(two: Sandbox) -> None:
+    _at(two, "v1")
+    with two.repo(disk=_Meanwhile(two.top / "data/a.txt")) as repo:
+        result = checkout(repo, None, ())
+
+    assert [(f.path, f.code) for f in result.failed] == [(b"data/a.txt", "changed-while-read")]
+    assert two.read("data/a.txt") == b"precious\n"
 
 
 def test_force_puts_the_old_file_into_the_trash(two: Sandbox) -> None:

@@ -430,6 +430,13 @@ def test_a_registration_of_a_newer_version_is_refused(box: Sandbox) -> None:
     assert "newer" in _refusal(box).message
 
 
+def test_a_registration_that_is_a_pipe_is_refused_and_not_waited_for(box: Sandbox) -> None:
+    asked(box)
+    os.mkfifo(box.cache / f"users/{'0' * 32}.toml")
+
+    assert "no registration" in _refusal(box).message
+
+
 def test_a_shallow_clone_is_asked_for_what_it_has(box: Sandbox) -> None:
     put(box, WANTED)
     commit(box)

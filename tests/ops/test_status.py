@@ -10,9 +10,22 @@ import time
 
 import pytest
 
-from dataver.index.columns import load
+from dataver.disk.disk import Clock
+from dataver.index.columns import NEVER_NS, load
+from dataver.ops.status import status
+from dataver.repo import Repo
 from dataver.workspace import compare
 from tests.workspace.sandbox import LARGE, Sandbox, new_sandbox, noise, picture
+
+
+class _Stopped(Clock):
+    """A clock that stands still."""
+
+    def __init__(self, now_ns: int) -> None:
+        self._now_ns = now_ns
+
+    def now_ns(self) -> int:
+        return self._now_ns
 
 
 def _settle(box: Sandbox) -> None:
@@ -40,6 +53,19 @@ def test_a_change_right_after_a_look_shows(box: Sandbox) -> None:
     (box.top / "data/a.txt").write_text("alpha\n")
 
     assert box.changes() == {}
+
+
+def test_a_file_that_changed_within_a_tick_of_the_look_is_read_again_next_time(box: Sandbox) -> None:
+    place = box.top / "data/a.txt"
+    place.write_text("alphb\n")
+    with Repo(str(box.top), clock=_Stopped(place.stat().st_ctime_ns + 1_000_000)) as repo:
+        status(repo)
+
+    index = load(str(box.index_file()))
+
+    folder = index.get(b"") if index is not None else None
+    assert folder is not None
+    assert folder.stat(folder.names.index(b"a.txt"))[2] == NEVER_NS
 
 
 def test_a_file_swapped_for_another_by_renaming_shows(box: Sandbox) -> None:

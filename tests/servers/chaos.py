@@ -6,9 +6,11 @@
         ...
         assert proxy.count("PUT", "/packs/") == 4
 
-It lives in a thread with a loop of its own.   Heads pass unchanged, so signatures hold (they cover
+It lives in a thread with a loop of its own.  Heads pass unchanged, so signatures hold (they cover
 Host), with two exceptions that they do not cover: `Expect` is answered here, and an answer's
 `Location` leads back through the proxy.
+
+Longer than 300 lines because the control, the faults and the relaying of one exchange are one story.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The state machine: what a user, a team and bad luck do, against a dictionary of what must be there.
+"""The state machine: what a user does with files, Git and the verbs, against a dict of what must be there.
+
+Clones and bad luck, and what a fresh clone must be able to restore, come to it in `team`.
 
 The model holds the tree of every version, byte by byte, as it was on disk when it was added; it
 never reads it from the program.  What it takes from the program is only its record of what did
@@ -12,11 +14,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from dataver.disk.disk import Disk
 from dataver.hashing import BLAKE3, digest
@@ -26,6 +30,7 @@ from dataver.store.trees import Trees
 from dataver.workspace.record import Records
 from tests.simulation.model import Entry, Tree, contents, files, folders_of, tree_on_disk, with_absent
 from tests.simulation.power import DISK_FAULTS, REMOTE_FAULTS, Fault
+from tests.simulation.tally import Tally
 from tests.simulation.world import Machine, Outcome, pointer_at, run_git
 from tests.workspace.sandbox import LARGE, noise
 
@@ -61,11 +66,13 @@ class Commit:
     parent: int
 
 
-class Users(RuleBasedStateMachine):
-    """One work tree with one target, a remote, and clones that come and go."""
+class User(RuleBasedStateMachine):
+    """One work tree with one target, and a remote."""
 
-    has_clock = True
-    """Whether the machine's clock can be set."""
+    tally: Tally
+    """What all examples came to; each machine has its own."""
+    most_restored = 3
+    """How many commits besides HEAD a fresh clone restores at the end of an example."""
 
     def make(self, seed: int) -> Machine:
         """Return the machine to drive."""
@@ -81,33 +88,25 @@ class Users(RuleBasedStateMachine):
         self.trees: dict[bytes, Tree] = {}
         self.known: dict[bytes, bytes] = {}
         self.commits: list[Commit] = []
-        self.head = -1
-        self.branches = 0
-        self.clones = 0
+        self.head = 0
+        self.branches = self.amended = self.news = 0
         self.pushed: set[bytes] = set()
         """Roots that the remote must be able to give back."""
+        self.freed: list[str] = []
+        """The cache's files as the last `gc --pushed` left them."""
+        self.gone: set[bytes] = set()
+        """Roots that nothing names any more, and that a gc took away."""
         self.is_remote_harmed = False
         self.lost: set[bytes] = set()
         """Contents and roots that the cache need not have any more."""
         self.spoilt: dict[Path, bytes] = {}
-        self.was_ahead = False
+        self.was_ahead = self.was_struck = False
         self.unsettled: set[bytes] = set()
         """Paths that a checkout changed a moment ago: a loss of power may still tear or undo that."""
-        self.data.mkdir()
-        (self.data / "a").write_bytes(b"one")
-        (self.data / "d").mkdir()
-        (self.data / "d" / "x").write_bytes(CONTENT["large"])
-        self.add()
-        self.commit()
-
-    def teardown(self) -> None:
-        if not hasattr(self, "machine"):
-            return
-        try:
-            if self.pushed:
-                self.restore_into_a_fresh_clone()
-        finally:
-            self.machine.close()
+        self.learn(self.root_id, self.here)
+        self.commits.append(Commit(run_git(self.top, "rev-parse", "HEAD").strip(), self.root_id, -1))
+        self.pushed.add(self.root_id)
+        self.tally.examples += 1
 
     @property
     def here(self) -> Tree:
@@ -176,8 +175,13 @@ class Users(RuleBasedStateMachine):
 
         outcome = self.machine.run(verb, self.top, fault=fault, flag=flag)
 
+        self.was_struck = outcome.is_struck
+        if fault is not None and outcome.is_struck:
+            is_kill = outcome.is_crashed and fault.kind not in REMOTE_FAULTS
+            self.tally.struck["crash" if is_kill else fault.kind] += 1
         if outcome.is_crashed:
             assert fault is not None
+            self.tally.crashed[verb] += 1
             self.machine.recover(fault.seed)
         after = self.here
         if verb in ("checkout", "pull"):
@@ -201,6 +205,32 @@ class Users(RuleBasedStateMachine):
             # another tick of the real clock can show, as it would if files were dated by ours.
             time.sleep(_TICK_S)
 
+    @contextmanager
+    def changing(self, rule: str) -> Iterator[None]:
+        """Let a person change files in this block, and note whether anything changed."""
+        self.user()
+        before = self.here
+        yield
+        self.tally.note(rule, worked=self.here != before)
+
+    def make_new(self) -> None:
+        """Add a version that was never there, for a rule that would find nothing to do."""
+        self.write_new()
+        self.add()
+
+    def write_new(self) -> None:
+        self.user()
+        self.news += 1
+        with open(self.place(b"n"), "wb") as file:
+            file.write(b"new %d" % self.news)
+
+    def send_all(self) -> None:
+        """Push what is not on the remote yet."""
+        if self.committed - self.pushed:
+            self.push(everything=True, fault=None)
+        if self.root_id not in self.pushed:
+            self.push(everything=False, fault=None)
+
     def place(self, path: bytes) -> bytes:
         """Make room at *path*, whatever is in the way."""
         whole = os.fsencode(self.data) + b"/" + path
@@ -216,74 +246,103 @@ class Users(RuleBasedStateMachine):
         return whole
 
     def pick_file(self, pick: int) -> bytes | None:
-        found = [p for p, e in sorted(self.here.items()) if e[0] in ("file", "executable")]
+        found = [p for p, e in sorted(self.here.items()) if e[0] in ("file", "executable") and e[1]]
         return os.fsencode(self.data) + b"/" + found[pick % len(found)] if found else None
 
     @rule(path=PATHS, content=CONTENTS)
     def write(self, path: bytes, content: str) -> None:
-        self.user()
-        with open(self.place(path), "wb") as file:
+        with self.changing("write"), open(self.place(path), "wb") as file:
             file.write(CONTENT[content])
 
-    @rule(pick=PICKS, restore=st.booleans())
-    def edit_in_place(self, pick: int, restore: bool) -> None:
-        """Change bytes and not the size; with *restore* not even the time of change that `ls` shows."""
-        self.user()
+    @rule(pick=PICKS)
+    def edit_in_place(self, pick: int) -> None:
+        """Change bytes and not the size."""
+        with self.changing("edit in place"):
+            self.edit(pick)
+
+    @rule(pick=PICKS)
+    def edit_and_touch_back_the_time(self, pick: int) -> None:
+        """Change bytes, and neither the size nor the time of change that `ls` shows."""
+        with self.changing("touch back the time"):
+            self.edit(pick, touches_back=True)
+
+    def edit(self, pick: int, *, touches_back: bool = False) -> None:
         place = self.pick_file(pick)
-        if place is None or not os.path.getsize(place):
+        if place is None:
             return
         before = os.stat(place)
         with open(place, "r+b") as file:
             first = file.read(1)
             file.seek(0)
             file.write(bytes((first[0] ^ 1,)))
-        if restore:
+        if touches_back:
             os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     @rule(pick=PICKS)
     def flip_executable(self, pick: int) -> None:
-        self.user()
-        place = self.pick_file(pick)
-        if place is not None:
-            os.chmod(place, os.stat(place).st_mode ^ 0o111)
+        with self.changing("flip executable"):
+            place = self.pick_file(pick)
+            if place is not None:
+                os.chmod(place, os.stat(place).st_mode ^ 0o111)
 
-    @rule(path=PATHS)
-    def remove(self, path: bytes) -> None:
-        self.user()
-        whole = os.fsencode(self.data) + b"/" + path
-        if os.path.isdir(whole) and not os.path.islink(whole):
-            shutil.rmtree(whole)
-        elif os.path.lexists(whole):
-            os.unlink(whole)
+    @rule(pick=PICKS)
+    def remove(self, pick: int) -> None:
+        """Remove a file, a link or a folder with all that is in it."""
+        with self.changing("remove"):
+            here = self.here
+            found = sorted({*here, *(folder for path in here for folder in folders_of(path))})
+            if not found:
+                return
+            whole = os.fsencode(self.data) + b"/" + found[pick % len(found)]
+            if os.path.isdir(whole) and not os.path.islink(whole):
+                shutil.rmtree(whole)
+            else:
+                os.unlink(whole)
 
     @rule(path=PATHS)
     def make_folder(self, path: bytes) -> None:
-        self.user()
-        os.mkdir(self.place(path))
+        with self.changing("make folder"):
+            os.mkdir(self.place(path))
 
     @rule(path=PATHS)
     def link(self, path: bytes) -> None:
-        self.user()
-        os.symlink(b"../" * path.count(b"/") + b"a", self.place(path))
+        with self.changing("link"):
+            os.symlink(b"../" * path.count(b"/") + b"a", self.place(path))
 
-    @rule(old=PATHS, new=PATHS)
-    def rename(self, old: bytes, new: bytes) -> None:
-        self.user()
-        place = os.fsencode(self.data) + b"/" + old
-        if os.path.lexists(place) and not (old + b"/").startswith(new + b"/"):
-            if not new.startswith(old + b"/"):
-                os.rename(place, self.place(new))
+    @rule(pick=PICKS, new=PATHS)
+    def rename(self, pick: int, new: bytes) -> None:
+        with self.changing("rename"):
+            found = sorted(p for p in self.here if p != new and not (p + b"/").startswith(new + b"/"))
+            found = [p for p in found if not new.startswith(p + b"/")]
+            if found:
+                old = os.fsencode(self.data) + b"/" + found[pick % len(found)]
+                os.rename(old, self.place(new))
 
     # -- Git
 
-    @rule()
-    def commit(self) -> None:
+    @property
+    def is_changed(self) -> bool:
+        """Whether the pointer is another one than that of the commit that is checked out."""
+        return self.root_id != self.commits[self.head].root_id
+
+    @rule(amends=st.booleans())
+    def commit(self, amends: bool = False) -> None:
+        """Commit the pointer; with *amends* in the place of the last commit, which no name leads to then."""
+        if not self.is_changed:
+            self.make_new()
         self.user()
-        if not self.commits:
-            run_git(self.top, "add", "data.dv", ".gitignore")
-        run_git(self.top, "commit", "-qam", "Change", "--allow-empty")
-        self.note_commit(run_git(self.top, "rev-parse", "HEAD").strip(), self.root_id, self.head)
-        self.head = len(self.commits) - 1
+        self.tally.note("amend" if amends else "commit", worked=self.is_changed)
+        if not amends:
+            run_git(self.top, "commit", "-qam", "Change", "--allow-empty")
+            self.note_commit(run_git(self.top, "rev-parse", "HEAD").strip(), self.root_id, self.head)
+            self.head = len(self.commits) - 1
+            return
+        self.amended += 1
+        run_git(self.top, "commit", "-qa", "--amend", "--allow-empty", "-m", f"Change {self.amended}")
+        run_git(self.top, "reflog", "expire", "--expire=now", "--all")
+        sha = run_git(self.top, "rev-parse", "HEAD").strip()
+        (self.top / ".git" / "refs" / "tags" / f"c{self.head}").write_text(sha + "\n")
+        self.commits[self.head] = Commit(sha, self.root_id, self.commits[self.head].parent)
 
     def note_commit(self, sha: str, root_id: bytes, parent: int) -> None:
         """Take a commit into the model, and tag it so that clones get it."""
@@ -296,26 +355,31 @@ class Users(RuleBasedStateMachine):
     def branch(self) -> None:
         self.user()
         self.branches += 1
+        self.tally.note("branch", worked=True)
         run_git(self.top, "switch", "-q", "-c", f"branch{self.branches}")
 
     @rule(pick=PICKS)
     def switch(self, pick: int) -> None:
-        """Go to another commit; the workspace stays as it is."""
-        if self.commits[self.head].root_id != self.root_id:
+        """Go to a commit that has another version; the workspace stays as it is."""
+        if self.is_changed or all(commit.root_id == self.root_id for commit in self.commits):
             self.commit()
         self.user()
-        self.head = pick % len(self.commits)
+        old = self.root_id
+        others = [n for n, commit in enumerate(self.commits) if commit.root_id != old]
+        self.head = others[pick % len(others)] if others else self.head
         run_git(self.top, "switch", "-q", "--detach", self.commits[self.head].sha)
+        self.tally.note("switch", worked=self.root_id != old)
 
     # -- verbs
 
     @rule(fault=LOCAL)
     def add(self, fault: Fault | None = None) -> None:
-        here = self.here
-        is_new = not (self.top / "data.dv").exists()
-        known = b"" if is_new else self.root_id
-        is_apart = not is_new and self.base() not in (b"", known)
-        expected = here if is_new else with_absent(here, self.absent())
+        if with_absent(self.here, self.absent()) == self.tracked:
+            self.write_new()
+        here, known = self.here, self.root_id
+        is_apart = self.base() not in (b"", known)
+        expected = with_absent(here, self.absent())
+        self.tally.note("add", worked=expected != self.tracked)
 
         outcome = self.command("add", fault)
 
@@ -327,6 +391,7 @@ class Users(RuleBasedStateMachine):
         if outcome.exit == 0:
             self.found(here, root_id)
         if root_id != known:
+            self.gone.discard(root_id)
             self.check_complete(root_id)
 
     def merged(self, root_id: bytes, known: bytes, here: Tree) -> Tree:
@@ -368,8 +433,11 @@ class Users(RuleBasedStateMachine):
 
     @rule(verify=st.booleans(), fault=LOCAL)
     def status(self, verify: bool, fault: Fault | None) -> None:
+        if self.here == self.tracked:
+            self.write_new()
         is_harmed = self.is_harmed
         here, absent, tracked = self.here, self.absent(), self.tracked
+        self.tally.note("status", worked=here != tracked)
 
         outcome = self.command("status", fault, flag=verify)
 
@@ -388,16 +456,21 @@ class Users(RuleBasedStateMachine):
 
     @rule(force=st.booleans(), fault=LOCAL)
     def checkout(self, force: bool, fault: Fault | None) -> None:
+        if self.here == self.tracked:
+            self.remove(0)
         self.bring("checkout", fault, force=force)
 
     @rule(force=st.booleans(), fault=REMOTE)
     def pull(self, force: bool, fault: Fault | None) -> None:
+        if self.here == self.tracked:
+            self.remove(0)
         self.bring("pull", fault, force=force)
 
     def bring(self, verb: str, fault: Fault | None, *, force: bool) -> None:
         """Check out: nothing is lost that is nowhere else, and nothing appears that is of no version."""
         before, target, root_id = self.here, self.tracked, self.root_id
         unsaved, unsettled = self.unsaved(files(before)), set(self.unsettled)
+        self.tally.note(verb, worked=before != target)
 
         outcome = self.command(verb, fault, flag=force)
 
@@ -420,22 +493,49 @@ class Users(RuleBasedStateMachine):
             for path in (files(before).keys() | files(after).keys()) - unsettled:
                 _check_part(path, before.get(path), target.get(path), after.get(path), outcome)
 
+    @contextmanager
+    def storing(self, rule: str, listed: Callable[[], list[str]]) -> Iterator[None]:
+        """Note whether what is *listed* changed in this block, or a fault kept it from that."""
+        before = listed()
+        yield
+        self.tally.note(rule, worked=self.was_struck or listed() != before)
+
+    def lose_the_cache(self) -> None:
+        self.user()
+        shutil.rmtree(self.cache_folder, ignore_errors=True)
+        self.spoilt.clear()
+        self.lost = {*self.known.values(), *self.trees}
+
+    def cache_files(self) -> list[str]:
+        """Return the files of the cache that hold objects."""
+        folders = [self.cache_folder / name for name in ("packs", "objects", "trash")]
+        return sorted(str(path) for folder in folders for path in folder.rglob("*") if path.is_file())
+
     @rule(everything=st.booleans(), fault=REMOTE)
     def push(self, everything: bool, fault: Fault | None) -> None:
+        if everything and not self.committed - self.pushed:
+            self.commit()
+        elif not everything and self.root_id in self.pushed:
+            self.make_new()
         sent = {self.commits[self.head].root_id, self.root_id}
         if everything:
             sent = {commit.root_id for commit in self.commits}
 
-        outcome = self.command("push", fault, flag=everything)
+        with self.storing("push", self.machine.remote_keys):
+            outcome = self.command("push", fault, flag=everything)
 
         if outcome.exit == 0 and not self.is_remote_harmed:
             self.pushed |= sent
 
     @rule(everything=st.booleans(), fault=REMOTE)
     def fetch(self, everything: bool, fault: Fault | None) -> None:
+        if not self.lost & (self.committed if everything else {self.root_id}):
+            self.send_all()
+            self.lose_the_cache()
         wanted = {self.commits[self.head].root_id, self.root_id}
 
-        outcome = self.command("fetch", fault, flag=everything)
+        with self.storing("fetch", self.cache_files):
+            outcome = self.command("fetch", fault, flag=everything)
 
         if outcome.exit == 0 and not everything:
             for root_id in wanted:
@@ -444,136 +544,55 @@ class Users(RuleBasedStateMachine):
     @property
     def kept(self) -> set[bytes]:
         """Return the roots that Git still reaches: every commit has a tag."""
-        return {self.root_id, *(commit.root_id for commit in self.commits)}
+        return {self.root_id, *self.committed}
 
-    @rule(now=st.booleans(), fault=LOCAL)
+    @property
+    def committed(self) -> set[bytes]:
+        return {commit.root_id for commit in self.commits}
+
+    @rule(now=st.sampled_from([True, True, True, False]), fault=LOCAL)
     def gc(self, now: bool, fault: Fault | None) -> None:
-        self.command("gc", fault, flag=now)
+        if not self.trees.keys() - self.kept - self.gone:
+            self.make_new()
+            self.make_new()
+        garbage = self.trees.keys() - self.kept
 
+        with self.storing("gc", self.cache_files):
+            outcome = self.command("gc", fault, flag=now)
+
+        if outcome.exit == 0:
+            self.gone |= garbage
         for root_id in self.kept:
             self.check_complete(root_id)
 
-    @rule(present=st.booleans(), fault=REMOTE)
+    @rule(present=st.sampled_from([True, True, False]), fault=REMOTE)
     def gc_of_what_was_pushed(self, present: bool, fault: Fault | None) -> None:
+        if not present or self.cache_files() == self.freed:
+            # Of a version that is no longer present, something can go in either case.
+            self.make_new()
+            self.send_all()
+            self.make_new()
+        self.send_all()
         is_harmed = self.is_harmed
-        outcome = self.command("gc --pushed", fault, flag=present)
+        with self.storing("gc --pushed", self.cache_files):
+            outcome = self.command("gc --pushed", fault, flag=present)
 
+        self.freed = self.cache_files()
         self.lost = {*self.known.values(), *self.trees}
         if not (present or is_harmed or outcome.is_crashed):
             self.lost -= {*contents(self.tracked), self.root_id}
             self.check_complete(self.root_id, is_harmed=False)
 
-    @rule(now=st.booleans(), fault=REMOTE)
+    @rule(now=st.sampled_from([True, True, True, False]), fault=REMOTE)
     def gc_of_the_remote(self, now: bool, fault: Fault | None) -> None:
+        if not self.pushed - self.kept:
+            self.make_new()
+            self.push(everything=False, fault=None)
+            self.make_new()
         self.pushed &= self.kept
 
-        self.command("gc --remote", fault, flag=now)
-
-    # -- clones
-
-    @precondition(lambda self: self.pushed)
-    @rule(content=CONTENTS)
-    def a_colleague_clones_changes_and_pushes(self, content: str) -> None:
-        top = self.restore_into_a_fresh_clone(most=0)
-        if top is None:
-            return
-        (top / "data" / f"by{self.clones}").write_bytes(CONTENT[content])
-        tree = tree_on_disk(top / "data")
-        if self.machine.run("add", top).exit or self.machine.run("push", top).exit:
-            assert self.is_remote_harmed
-            return
-        root_id = pointer_at(top).root_id
-        self.learn(root_id, tree)
-        self.lost |= {*contents(tree), root_id}
-        if not self.is_remote_harmed:
-            self.pushed.add(root_id)
-        run_git(top, "commit", "-qam", "Theirs")
-        run_git(top, "push", "-q", "origin", f"HEAD:refs/heads/theirs{self.clones}")
-        self.note_commit(run_git(top, "rev-parse", "HEAD").strip(), root_id, self.head)
-
-    def restore_into_a_fresh_clone(self, most: int = 3) -> Path | None:
-        """Clone by Git, pull HEAD and up to *most* other commits that were pushed, and compare.
-
-        Returns the clone where all went well.
-        """
-        self.user()
-        self.clones += 1
-        top = self.machine.folder / f"clone{self.clones}"
-        run_git(self.top, "clone", "-q", str(self.top), str(top))
-        latest = {c.root_id: c.sha for c in self.commits if c.root_id in self.pushed}
-        head = self.commits[self.head].root_id
-        chosen = [(head, "HEAD")] + [(r, sha) for r, sha in latest.items() if r != head][-most:] * bool(most)
-        is_well = True
-        for root_id, sha in chosen:
-            if sha != "HEAD":
-                run_git(top, "switch", "-q", "--detach", sha)
-            is_well = self.pulled(top, root_id) and is_well
-        return top if is_well else None
-
-    def pulled(self, top: Path, root_id: bytes) -> bool:
-        """Pull in a clone: all of a version that was pushed arrives, and nothing ever that is of none."""
-        outcome = self.machine.run("pull", top, flag=True)
-
-        found, wanted = tree_on_disk(top / "data"), self.trees[root_id]
-        if root_id in self.pushed and not self.is_remote_harmed:
-            assert outcome.exit == 0, outcome
-        if outcome.exit == 0:
-            assert found == wanted
-            return True
-        assert outcome.exit in (3, 4), outcome
-        for path, entry in files(found).items():
-            assert any(tree.get(path) == entry for tree in self.trees.values())
-        return False
-
-    # -- bad luck
-
-    @rule()
-    def drop_the_cache(self) -> None:
-        self.user()
-        shutil.rmtree(self.cache_folder, ignore_errors=True)
-        self.spoilt.clear()
-        self.lost = {*self.known.values(), *self.trees}
-
-    @rule(pick=st.integers(0, 1000), how=st.sampled_from(["flip", "cut", "delete"]), at=st.integers(0, 2**20))
-    def an_object_in_the_cache_is_spoilt(self, pick: int, how: str, at: int) -> None:
-        self.user()
-        found = sorted(
-            p for n in ("packs", "objects") for p in (self.cache_folder / n).rglob("*") if p.is_file()
-        )
-        if not found:
-            return
-        path = found[pick % len(found)]
-        data = _spoilt(path.read_bytes(), how, at)
-        if data is None:
-            path.unlink()
-        else:
-            path.chmod(0o644)
-            path.write_bytes(data)
-            self.spoilt[path] = data
-        self.lost = {*self.known.values(), *self.trees}
-
-    @rule(pick=PICKS, how=st.sampled_from(["flip", "cut", "delete"]), at=st.integers(0, 2**20))
-    def the_index_is_spoilt(self, pick: int, how: str, at: int) -> None:
-        self.user()
-        found = sorted(p for p in (self.top / ".git" / "dataver" / "index").rglob("*") if p.is_file())
-        if found:
-            path = found[pick % len(found)]
-            data = _spoilt(path.read_bytes(), how, at)
-            path.unlink() if data is None else path.write_bytes(data)
-
-    @rule(pick=st.integers(0, 1000), how=st.sampled_from(["flip", "cut", "delete"]), at=st.integers(0, 2**20))
-    def something_on_the_remote_is_spoilt(self, pick: int, how: str, at: int) -> None:
-        found = [k for k in self.machine.remote_keys() if k.startswith(("packs/", "segments/", "journal/"))]
-        if found:
-            key = found[pick % len(found)]
-            self.machine.remote_set(key, _spoilt(self.machine.remote_get(key), how, at))
-            self.is_remote_harmed = True
-
-    @precondition(lambda self: self.has_clock)
-    @rule(seconds=st.sampled_from([-86_400.0, -10.0, 10.0, 3_600.0, 8 * 86_400.0]))
-    def the_clock_jumps(self, seconds: float) -> None:
-        self.machine.jump(seconds)
-        self.was_ahead = True
+        with self.storing("gc --remote", self.machine.remote_keys):
+            self.command("gc --remote", fault, flag=now)
 
 
 def _name_of(content: bytes) -> ObjectName:
@@ -582,16 +601,6 @@ def _name_of(content: bytes) -> ObjectName:
 
 def _without(tree: Tree, paths: set[bytes]) -> Tree:
     return {path: entry for path, entry in tree.items() if path not in paths}
-
-
-def _spoilt(data: bytes, how: str, at: int) -> bytes | None:
-    if how == "delete" or not data:
-        return None
-    if how == "cut":
-        return data[: at % len(data)]
-    spoilt = bytearray(data)
-    spoilt[at % len(data)] ^= 1 << at % 8
-    return bytes(spoilt)
 
 
 def _check_reasons(outcome: Outcome, fault: Fault | None) -> None:

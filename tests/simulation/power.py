@@ -44,13 +44,15 @@ class Power:
         """The remote's since then."""
         self.is_off = False
         self.fault: Fault | None = None
+        self.has_struck = False
+        """Whether the fault happened since then."""
         self.fail_once: dict[str, OSError] = {}
         """Name of a disk's call -> what its next one raises."""
 
     def arm(self, fault: Fault | None = None) -> None:
         """Begin a command, in which *fault* happens."""
         self.steps, self.requests = [], 0
-        self.fault = fault
+        self.fault, self.has_struck = fault, False
 
     def restore(self) -> None:
         """Switch the machine on again."""
@@ -75,10 +77,13 @@ class Power:
             return
         if fault.kind == "full" or number == fault.at:
             if fault.kind == "crash":
+                self.has_struck = True
                 self.stop()
             if fault.kind == "eio":
+                self.has_struck = True
                 raise OSError(errno.EIO, "input/output error")
             if name not in _NEEDS_NO_ROOM:
+                self.has_struck = True
                 raise OSError(errno.ENOSPC, "no space left on device")
 
     def remote_step(self) -> str:
@@ -91,5 +96,6 @@ class Power:
         if fault is None or fault.kind not in REMOTE_FAULTS:
             return ""
         if number == fault.at or (fault.kind == "outage" and number > fault.at):
+            self.has_struck = True
             return fault.kind
         return ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.e2e.cli import environment
 from tests.simulation.power import Fault
-from tests.simulation.world import Outcome, Seen, run_git, temp_folder
+from tests.simulation.world import Outcome, Seen, commit_first, first_files, run_git, temp_folder
 
 _TIMEOUT_S = 60.0
 _WORDS = {
@@ -22,6 +22,7 @@ _WORDS = {
     "gc": ["gc"],
     "gc --pushed": ["gc", "--pushed", "--now"],
     "gc --remote": ["gc", "--remote", "--apply"],
+    "verify --remote": ["verify", "--remote", "--repair"],
 }
 _FLAGS = {
     "status": ["--verify"],
@@ -32,6 +33,7 @@ _FLAGS = {
     "gc": ["--now"],
     "gc --pushed": ["--all"],
     "gc --remote": ["--grace", "0d"],
+    "verify --remote": ["--all"],
 }
 _CODES = frozenset({0, 2, 3, 4, 5, 6, 7})
 
@@ -43,17 +45,22 @@ def template() -> Path:
     top = folder / "work"
     top.mkdir()
     run_git(top, "init", "-q", "-b", "main", "--template=")
-    for arguments in (["init"], ["remote", "add", "origin", "../store"]):
-        done = _run(arguments, top, folder)
+    first_files(top)
+    for arguments in (["init"], ["remote", "add", "origin", "../store"], ["add", "data"], ["push"]):
+        done = _run(arguments, top)
         assert done.returncode == 0, done.stderr
-    run_git(top, "commit", "-q", "-m", "Begin")
+    commit_first(top)
     return folder
 
 
 def _run(
-    arguments: list[str], top: Path, home: Path, kill_at: int = -1
+    arguments: list[str], top: Path, kill_at: int = -1, ahead_s: float = 0.0
 ) -> subprocess.CompletedProcess[bytes]:
-    module = ["dataver"] if kill_at < 0 else ["tests.simulation.killed", str(kill_at)]
+    is_plain = kill_at < 0 and not ahead_s
+    module = ["dataver"] if is_plain else ["tests.simulation.killed", str(kill_at), str(ahead_s)]
+    # A home for each clone, as on a machine of its own: nothing of another one can help it.
+    home = top.parent / f"home-{top.name}"
+    home.mkdir(exist_ok=True)
     env = environment(home)
     names = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
     return subprocess.run(
@@ -68,22 +75,23 @@ def _run(
 
 
 class ProgramWorld:
-    """A machine on which every command is a child of its own; its clock is the real one."""
+    """A machine on which every command is a child of its own; only the program's clock can be wrong."""
 
     def __init__(self) -> None:
         self.folder = temp_folder()
         for name in ("work", "store"):
             shutil.copytree(template() / name, self.folder / name, symlinks=True)
         self.top = self.folder / "work"
+        self.ahead_s = 0.0
 
     def close(self) -> None:
         shutil.rmtree(self.folder)
 
     def run(self, verb: str, top: Path, *, fault: Fault | None = None, flag: bool = False) -> Outcome:
         arguments = ["--json", *_WORDS.get(verb, [verb]), *(_FLAGS.get(verb, ()) if flag else ())]
-        done = _run(arguments, top, self.folder, fault.at if fault is not None else -1)
+        done = _run(arguments, top, fault.at if fault is not None else -1, self.ahead_s)
         if done.returncode == -9:
-            return Outcome(-9, is_crashed=True)
+            return Outcome(-9, is_crashed=True, is_struck=True)
         assert done.returncode in _CODES, done
         assert b"Traceback" not in done.stderr, done
         document = json.loads(done.stdout)
@@ -111,11 +119,12 @@ class ProgramWorld:
         if data is None:
             path.unlink()
         else:
-            path.chmod(0o644)
+            # What lies there may only be read, and what was lost comes back.
+            path.unlink(missing_ok=True)
             path.write_bytes(data)
 
     def jump(self, seconds: float) -> None:
-        raise AssertionError("the real clock is not ours to set")
+        self.ahead_s += seconds
 
 
 def _bytes_of(path: str | dict[str, str]) -> bytes:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
-from tests.simulation.machine import Users
 from tests.simulation.program import ProgramWorld
+from tests.simulation.tally import Tally
+from tests.simulation.team import Team
 from tests.simulation.world import Machine
 
+_EXAMPLES = 30
 
-class Program(Users):
-    has_clock = False
+
+class Program(Team):
+    tally = Tally()
+    most_restored = 1
 
     def make(self, seed: int) -> Machine:
         return ProgramWorld()
 
 
-TestProgram = Program.TestCase
-TestProgram.settings = settings(max_examples=30, stateful_step_count=30)
+def test_what_was_pushed_is_restorable_whatever_happens_to_the_program() -> None:
+    run_state_machine_as_test(Program, settings=settings(max_examples=_EXAMPLES, stateful_step_count=15))
+
+    Program.tally.check(examples=_EXAMPLES, least=1, spared=4)

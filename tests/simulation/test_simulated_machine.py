@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
-from tests.simulation.machine import Users
+from tests.simulation.tally import Tally
+from tests.simulation.team import Team
 from tests.simulation.world import Machine, World
 
-_EXAMPLES = 200
+_EXAMPLES = 200 if os.environ.get("HYPOTHESIS_PROFILE", "dataver") == "dataver" else 5000
 
 
-class Simulated(Users):
+class Simulated(Team):
+    tally = Tally()
+
     def make(self, seed: int) -> Machine:
         return World(seed)
 
 
-TestSimulated = Simulated.TestCase
-TestSimulated.settings = settings(
-    max_examples=_EXAMPLES if os.environ.get("HYPOTHESIS_PROFILE", "dataver") == "dataver" else 5000,
-    stateful_step_count=20,
-)
+def test_what_was_pushed_is_restorable_whatever_happens_on_a_simulated_machine() -> None:
+    run_state_machine_as_test(Simulated, settings=settings(max_examples=_EXAMPLES, stateful_step_count=15))
+
+    Simulated.tally.check(examples=_EXAMPLES, least=5)

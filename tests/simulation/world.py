@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ from dataver.ops.pull import pull
 from dataver.ops.push import push
 from dataver.ops.remotes import remote_add
 from dataver.ops.status import status
+from dataver.ops.verify import verify
 from dataver.repo import Repo
 from dataver.store.bucket import Bucket
 from dataver.store.memory import MemoryBucket
@@ -41,6 +43,7 @@ from tests.simulation.bucket import SimulatedBucket
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.power import Crash, Fault, Power
+from tests.workspace.sandbox import LARGE, noise
 
 URL = "memory://simulation"
 _DATA = "data"
@@ -65,6 +68,8 @@ class Outcome:
     """(path inside the target, code) of what was not done; the one error of a command that raised."""
     is_crashed: bool = False
     seen: Seen | None = None
+    is_struck: bool = False
+    """Whether the fault happened: a command may end before its turn comes."""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -108,13 +113,29 @@ def run_git(top: Path, *args: str) -> str:
     return done.stdout
 
 
+def first_files(top: Path) -> None:
+    """Make the folder that every example begins with."""
+    (top / _DATA / "d").mkdir(parents=True)
+    (top / _DATA / "a").write_bytes(b"one")
+    (top / _DATA / "d" / "x").write_bytes(noise(7, LARGE))
+
+
+def commit_first(top: Path) -> None:
+    """Commit the pointer to it, and tag that as the machine does."""
+    run_git(top, "add", "data.dv", ".gitignore")
+    run_git(top, "commit", "-q", "-m", "Begin")
+    run_git(top, "tag", "c0")
+
+
 def pointer_at(top: Path) -> Pointer:
     return decode_pointer((top / "data.dv").read_bytes(), "data.dv")
 
 
 def temp_folder() -> Path:
     """Return a new folder, in memory where that is possible."""
-    return Path(tempfile.mkdtemp(prefix="sim-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    folder = Path(tempfile.mkdtemp(prefix="sim-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class SimulatedRepo(Repo):
@@ -164,9 +185,12 @@ def template() -> tuple[Path, dict[str, bytes]]:
     run_git(top, "init", "-q", "-b", "main", "--template=")
     with drawn_from(0):
         init(str(top))
+        first_files(top)
         with Repo(str(top)) as repo:
             remote_add(repo, "origin", URL)
-    run_git(top, "commit", "-q", "-m", "Begin")
+            add(repo, [str(top / _DATA)], jobs=1)
+            push(repo, jobs=1)
+    commit_first(top)
     return folder, {info.key: bucket.get(info.key) for info in bucket.list("")}
 
 
@@ -192,7 +216,7 @@ class World:
             self.power,
             self.clock,
             lag_s=choice.choice((0.0, 5.0, 600.0)),
-            ahead_s=choice.choice((0.0, 0.0, 900.0, -900.0)),
+            ahead_s=choice.choice((*(0.0,) * 6, 900.0, -900.0)),
             is_cloud=choice.random() < 0.5,
         )
 
@@ -207,14 +231,15 @@ class World:
             with SimulatedRepo(top, self.disk, self.clock, self.bucket) as repo:
                 result = _VERBS[verb](repo, flag)
         except Crash:
-            return Outcome(-9, is_crashed=True)
+            return Outcome(-9, is_crashed=True, is_struck=True)
         except DataverError as error:
-            return Outcome(error.exit_status, ((b"", error.code),))
+            return Outcome(error.exit_status, ((b"", error.code),), is_struck=self.power.has_struck)
         finally:
+            is_struck = self.power.has_struck
             self.power.arm()
         failed = tuple((f.path.removeprefix(b"data/"), f.code) for f in result.failed)
         seen = _seen(result) if isinstance(result, StatusResult) else None
-        return Outcome(exit_status_of(result.failed), failed, seen=seen)
+        return Outcome(exit_status_of(result.failed), failed, seen=seen, is_struck=is_struck)
 
     def recover(self, seed: int) -> None:
         self.disk.recover(seed)
@@ -255,5 +280,8 @@ _VERBS: dict[str, Callable[[Repo, bool], Result]] = {
     "gc --pushed": lambda repo, present: gc(repo, grace_s=0, pushed=True, frees_present=present),
     "gc --remote": lambda repo, now: gc_remote(repo, is_dry=False, grace_s=0 if now else None, jobs=1),
     "pull": lambda repo, force: pull(repo, force=force, jobs=1),
+    "verify --remote": lambda repo, everything: verify(
+        repo, remote=True, repair=True, all_refs=everything, jobs=1
+    ),
 }
 """What the machine runs; the flag is --verify, --force, --all, or that there is no grace period."""

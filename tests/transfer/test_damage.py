@@ -97,6 +97,19 @@ def test_a_harmed_pack_is_sent_again(here: Clone, there: Clone, bucket: MemoryBu
     assert there.files(version) == {**FILES, **SMALL}
 
 
+def test_contents_that_are_gone_are_sent_again_though_their_leaf_is_there(
+    here: Clone, there: Clone, bucket: MemoryBucket
+) -> None:
+    version = here.commit({**FILES, **SMALL})
+    here.push(bucket, version)
+    bucket.delete(_data_packs(bucket))
+
+    here.push(bucket, version)
+    there.fetch(bucket, version)
+
+    assert there.files(version) == {**FILES, **SMALL}
+
+
 def test_a_push_lacking_an_object_names_the_file_and_sends_the_others(
     here: Clone, there: Clone, bucket: MemoryBucket
 ) -> None:
