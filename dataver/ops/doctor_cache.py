@@ -9,17 +9,18 @@ from typing import NamedTuple
 from dataver.disk.disk import Clock
 from dataver.errors import (
     DataverError,
+    FormatError,
     LocalIOError,
     PermissionDeniedError,
     local_error,
     show_bytes,
     show_path,
 )
-from dataver.formats.config import parse_config
 from dataver.git import GitPlace
 from dataver.model.config import Config
 from dataver.ops.findings import Findings
 from dataver.store.census import pack_files
+from dataver.workspace.users import list_users
 
 _LITTLE = 1_000_000_000
 _OLD_S = 86_400.0
@@ -146,20 +147,17 @@ def _look_at_leftovers(found: Findings, folder: str, clock: Clock) -> None:
 
 def _look_at_users(found: Findings, folder: str) -> None:
     """Look for repositories that said that they use this cache, and are gone."""
+    try:
+        users = list_users(folder)
+    except FormatError as error:
+        found.warn("cache", f"{show_path(error.what)} cannot be read", f"rm {show_path(error.what)}")
+        return
     host = os.uname().nodename
-    for entry in _entries(f"{folder}/users"):
-        if not entry.name.endswith(".toml"):
-            continue
-        try:
-            with open(entry.path, "rb") as file:
-                said = parse_config(file.read(8192), entry.path)
-        except (OSError, DataverError):
-            found.warn("cache", f"{show_path(entry.path)} cannot be read", f"rm {show_path(entry.path)}")
-            continue
-        root = str(said.get("root", ""))
-        if said.get("host") == host and root and not os.path.isdir(root):
-            message = f"a repository that used it is gone: {show_path(root)}"
-            found.warn("cache", message, f"if it is gone for good: rm {show_path(entry.path)}")
+    for user in users:
+        if user.host == host and not user.is_here and not os.path.isdir(user.root):
+            message = f"a repository that used it is gone: {show_path(user.root)}"
+            hint = f"if it is gone for good: dataver gc --forget {show_path(user.root)}"
+            found.warn("cache", message, hint)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

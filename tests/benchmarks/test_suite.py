@@ -23,6 +23,17 @@ def run_suite(tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(argv, cwd=_TOP, capture_output=True, text=True, check=False, timeout=300)
 
 
+def test_a_tiny_run_measures_every_step_of_a_scenario(tmp_path: Path) -> None:
+    run = run_suite(tmp_path, "--peers", "dataver", "--only", "small", "--scale", "0.0005")
+
+    units = json.loads((tmp_path / "raw.json").read_text())["units"]
+    assert run.returncode == 0, run.stderr
+    assert {(u["scenario"], u["tool"], u["state"]) for u in units} == {
+        ("small", "dataver", "done"), ("small", "floor", "done")
+    }  # fmt: skip
+
+
+@pytest.mark.scale
 def test_a_tiny_run_measures_every_step_of_every_scenario(tmp_path: Path) -> None:
     run = run_suite(tmp_path, "--peers", "dataver", "--million", "--scale", "0.0005")
 

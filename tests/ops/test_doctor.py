@@ -235,7 +235,7 @@ WARNINGS: list[tuple[Callable[[Path], None], str, str]] = [
     (_hooks_old, "hooks", "dataver hooks install"),
     (_old_temp, "cache", "dataver gc"),
     (_quarantined, "cache", "dataver verify --cache"),
-    (_dead_user, "cache", "rm "),
+    (_dead_user, "cache", "dataver gc --forget /nowhere/at/all"),
     (_bad_index, "index", "dataver status"),
     (_bad_record, "record", "dataver checkout data"),
     (_lost_pack, "remote origin", "dataver push --remote origin --all"),

@@ -9,6 +9,9 @@ _LEAST_SHARE = 0.5
 _FEW = 8
 """Runs of which a share says nothing."""
 
+_OFTEN_REFUSED = frozenset(("gc --remote",))
+"""What refuses, and rightly, in many a state that the machine makes: clocks that differ, writers at work."""
+
 RULES = (
     *("write", "edit in place", "touch back the time", "remove", "rename", "add", "commit", "amend"),
     *("switch", "status", "checkout", "push", "fetch", "pull", "gc", "gc --pushed", "gc --remote"),
@@ -45,7 +48,11 @@ class Tally:
 
     def idle(self) -> list[str]:
         """Return the rules that most of the time had nothing to do."""
-        return sorted(r for r, ran in self.ran.items() if ran >= _FEW and self.worked[r] < ran * _LEAST_SHARE)
+        return sorted(
+            rule
+            for rule, ran in self.ran.items()
+            if ran >= _FEW and self.worked[rule] < ran * _LEAST_SHARE and rule not in _OFTEN_REFUSED
+        )
 
     def rare(self, least: int) -> list[str]:
         """Return which of the rules had something to do less than *least* times."""
