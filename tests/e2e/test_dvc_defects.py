@@ -1,4 +1,10 @@
-"""What DVC does to its users, each played against dataver: none of it happens here."""
+"""What DVC does to its users, each played against dataver: none of it happens here.
+
+Beside their kin are played: 5, two commits and one `git push` (test_hooks.py); 7, `add` killed, on a full
+disk, over FIFOs, links and names that are not UTF-8 (tests/faults, test_full_disk.py,
+test_hurting_names.py); 9, `gc` beside other branches and projects (test_gc.py); 10, one conflicted
+pointer (test_merge.py).
+"""
 
 import signal
 import time
