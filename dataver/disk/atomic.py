@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from dataver.disk.abandoned import busy
 from dataver.disk.disk import Buffer, Clock, Disk, StrOrBytes
 from dataver.errors import local_error
 
@@ -89,6 +90,12 @@ def replace(disk: Disk, path: StrOrBytes, data: Buffer, *, durable: bool = True,
 
     *mode* (under the umask) is for a file that did not exist.  Raises our local errors.
     """
+    # Whoever sweeps the folder leaves the temp file alone meanwhile.
+    with busy(_folder_of(path)):
+        _replace(disk, path, data, durable=durable, mode=mode)
+
+
+def _replace(disk: Disk, path: StrOrBytes, data: Buffer, *, durable: bool, mode: int) -> None:
     folder = _folder_of(path)
     temp = temp_name(folder)
     try:
@@ -186,7 +193,10 @@ def make_folders(disk: Disk, path: str, *, mode: int = 0o777) -> None:
         return
     except OSError as error:
         raise local_error(error, path, "write") from error
-    disk.sync_folder(_folder_of(path))
+    try:
+        disk.sync_folder(_folder_of(path))
+    except OSError as error:
+        raise local_error(error, path, "write") from error
 
 
 def sweep_temp(disk: Disk, folder: StrOrBytes, older_than_s: float, *, clock: Clock | None = None) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 
-from dataver.disk.atomic import replace, sweep_temp
+from dataver.disk.atomic import replace
 from dataver.errors import DataverError, Failure, UsageError, exit_status_of
 from dataver.formats.pointer import Pointer, encode_pointer, pointer_of, size_text
 from dataver.hashing import ALGORITHM_CODES
@@ -17,11 +15,9 @@ from dataver.repo import Repo
 from dataver.workspace import gitfiles
 from dataver.workspace.adding import record_target
 from dataver.workspace.intake import Intake, files_in_git, plan_intake
+from dataver.workspace.leftovers import sweep_beside
 from dataver.workspace.paths import PathLike, relative_to_top
 from dataver.workspace.recording import Addition
-
-_TEMP_AGE_S = 3600.0
-"""Temp files beside a pointer that are older belong to nobody who still runs."""
 
 
 def add(
@@ -50,6 +46,8 @@ def add(
     plan, failed = plan_intake(paths, repo.targets(), repo.git, untrack=untrack)
     done: list[AddedTarget] = []
     warnings: list[Failure] = []
+    if not dry_run:
+        sweep_beside(repo.workspace, repo.git, (i.target for i in plan))
     for intake in plan:
         try:
             # Held until the pointer is written: gc takes away what no pointer names.
@@ -105,8 +103,6 @@ def _publish(
             addition.root_id, not addition.is_single, addition.files, size_text(addition.size), note
         )
         replace(repo.disk, repo.workspace.absolute(path), encode_pointer(pointer))
-    with contextlib.suppress(DataverError):  # what a killed run left here; Git would show it for ever
-        sweep_temp(repo.disk, os.path.dirname(repo.workspace.absolute(path)), _TEMP_AGE_S, clock=repo.clock)
     addition.remember()
     ignore_file = gitfiles.ignore_file_of(intake.target)
     with gitfiles_lock(repo, progress=progress):

@@ -23,6 +23,7 @@ from dataver.store.trees import EMPTY_ROOT_ID
 from dataver.workspace.checkout import Checkout
 from dataver.workspace.clearing import Desired, Outcome
 from dataver.workspace.export import Version, export
+from dataver.workspace.leftovers import sweep_beside, sweep_inside
 from dataver.workspace.moves import follow_moves
 from dataver.workspace.paths import PathLike
 from dataver.workspace.record import Record
@@ -59,6 +60,8 @@ def checkout(
     warnings: list[Failure] = []
     planned: list[Change] = []
     beside = {t.path: t.pointer.root_id for t in repo.targets() if t.pointer is not None} if rev else {}
+    if to is None and not dry_run:
+        sweep_beside(repo.workspace, repo.git, (choice.path for choice in chosen.choices))
     for choice in chosen.choices:
         try:
             check_inside(repo, choice)
@@ -145,6 +148,8 @@ def _bring(
         )  # fmt: skip
 
     look = looked()
+    if not dry_run:
+        sweep_inside(workspace, look)
     root_id = choice.pointer.root_id
     as_it_is = Record(root_id, (), frozenset(), beside if beside != root_id else b"")
     if look.record == as_it_is and look.is_clean(root_id) and not (relink or repo.trees.erased):

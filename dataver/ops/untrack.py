@@ -12,6 +12,7 @@ from dataver.ops.holding import gitfiles_lock, target_lock
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
+from dataver.workspace.leftovers import sweep_beside
 from dataver.workspace.paths import PathLike, select
 
 
@@ -33,6 +34,7 @@ def untrack(
             raise error
     if dry_run:
         return UntrackResult(tuple(s.target.path for s in chosen), dry_run=True)
+    sweep_beside(repo.workspace, repo.git, (s.target.path for s in chosen))
     for selection in chosen:
         target = selection.target
         with target_lock(repo, target.path, progress=progress), gitfiles_lock(repo, progress=progress):

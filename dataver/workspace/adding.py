@@ -25,6 +25,7 @@ from dataver.store.treewriter import KeyOf
 from dataver.workspace.catchup import conflict, is_behind, replaces_warning
 from dataver.workspace.ingest import hash_into
 from dataver.workspace.intake import Intake
+from dataver.workspace.leftovers import sweep_inside
 from dataver.workspace.presence import add_unsaved
 from dataver.workspace.recording import Addition, Denier, Recording
 from dataver.workspace.room import check_room_to_add
@@ -70,6 +71,8 @@ def record_target(
     look = workspace.look(intake.target, tracked=tracked)
     if look.snapshot is None:
         raise NoSuchPathError(intake.target, what=f"{show_path(intake.target)} does not exist")
+    if not dry_run:
+        sweep_inside(workspace, look)
     behind = False
     if known is not None and look.record is not None:
         behind = is_behind(git, look.record, known.root_id)

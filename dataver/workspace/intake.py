@@ -10,6 +10,7 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dataver.disk.abandoned import is_temp_name
 from dataver.disk.safe_open import kind_of
 from dataver.errors import (
     DataverError,
@@ -76,6 +77,8 @@ def check_target(path: bytes, known: Target | None, targets: Sequence[Target], g
         raise UnsupportedTargetError(b".", "the root folder cannot be tracked", hint="dataver add <folder>")
     if path.endswith(SUFFIX):
         raise UnsupportedTargetError(path, "a pointer cannot be tracked", hint="git add " + show_path(path))
+    if is_temp_name(os.path.basename(path)):
+        raise UnsupportedTargetError(path, "is a temp file that dataver left", hint="dataver status")
     try:
         st = os.lstat(os.fsencode(git.top) + b"/" + path)
     except (FileNotFoundError, NotADirectoryError):

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from dataver.disk.abandoned import mark_busy
 from dataver.disk.atomic import move_over, temp_base
 from dataver.disk.disk import Disk
 from dataver.disk.link import LinkType, place_file
@@ -175,6 +176,8 @@ class _Writer:
             parent, _, _ = folder.rpartition(b"/")
             make_folders(self._disk, self._root_fd, parent)
             self._begin_fresh(parent)
+        else:
+            mark_busy(self._fd)
         self._path = folder
         self._rows = _Rows()
 
@@ -186,6 +189,7 @@ class _Writer:
         """
         parent_fd = open_folder(self._root_fd, parent)
         try:
+            mark_busy(parent_fd)
             fresh = temp_base()
             self._disk.mkdir(fresh, dir_fd=parent_fd)
             try:

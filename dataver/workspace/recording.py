@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from dataver.errors import (
     DeniedContentError,
     Failure,
+    LocalIOError,
     MissingObjectError,
     NoSuchPathError,
+    PermissionDeniedError,
     UnsafeFileError,
     UnsupportedTargetError,
     show_path,
@@ -101,6 +103,11 @@ class Recording:
             counted = _Counted(self._allowed(entries(snapshot, size_of), denier))
             root_id = save(counted, writer, key_of)
             if root_id == EMPTY_ROOT_ID and look.failed:
+                for failure in look.failed:
+                    if failure.code == PermissionDeniedError.code:
+                        raise PermissionDeniedError(failure.path)
+                    if failure.code == LocalIOError.code:
+                        raise LocalIOError(failure.path, "could not be read, and nothing else is there")
                 raise UnsafeFileError(look.path, "holds nothing that can be stored")
             counts, change = Counter({"added": counted.files}), counted.size
             record = Record(root_id)

@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from dataver.disk.abandoned import is_temp_name
 from dataver.disk.disk import Clock
 from dataver.disk.safe_open import kind_of
 from dataver.errors import HostileInputError, local_error
@@ -253,7 +254,7 @@ class _Walk:
         """List a folder anew."""
         self._found.relisted += 1
         is_odd = False
-        unsafe_before = len(self._found.unsafe)
+        odd_before = len(self._found.unsafe) + len(self._found.leftovers)
         try:
             listed = sorted([name.encode("utf-8", "surrogateescape") for name in os.listdir(fd)])
         except OSError as error:
@@ -283,8 +284,9 @@ class _Walk:
                 below = path + b"/" + name if path else name
                 self._found.unsafe.append(Unsafe(below, f"is a {kind_of(st.st_mode)}"))
         self._found.subfolders[path] = subfolders
-        # What was refused must be refused again: such a folder is always listed.
-        is_odd = is_odd or len(self._found.unsafe) > unsafe_before or is_racy(own[0], own[1], taken_ns)
+        # What was refused must be refused again, and what was left be found: such a folder is always listed.
+        is_odd = is_odd or len(self._found.unsafe) + len(self._found.leftovers) > odd_before
+        is_odd = is_odd or is_racy(own[0], own[1], taken_ns)
         own = (NEVER_NS, *own[1:]) if is_odd else own
         self._keep(path, own, b"\0".join(names), names, cells, known)
 
@@ -319,9 +321,12 @@ class _Walk:
         if not self._ignore and not any(n.startswith(TEMP_PREFIX) for n in sound):
             return sound
         skips = self._ignore.skips
-        return [
+        wanted = [
             n for n in sound if not skips(prefix + n, is_folder=is_folder) or self._is_tracked(prefix + n)
         ]
+        odd = [n for n in sound if n.startswith(TEMP_PREFIX)]
+        self._found.leftovers += [prefix + n for n in odd if is_temp_name(n) and n not in wanted]
+        return wanted
 
     def _keep(
         self,

@@ -56,6 +56,8 @@ class Snapshot:
         self.gone: list[bytes] = []
         """Paths that the index knew and that are not there."""
         self.unsafe: list[Unsafe] = []
+        self.leftovers: list[bytes] = []
+        """Temp files and folders that are no part of the data; some process may be at them still."""
         self.relisted = 0
         """Folders that had to be listed."""
         self.stamp = b""

@@ -1,8 +1,13 @@
-"""A file system in a loop device whose power can be cut: ext4 or XFS, through the shutdown ioctl."""
+"""A file system in a loop device whose power can be cut: ext4 or XFS, through the shutdown ioctl.
+
+What is mounted is seen by this process and its children alone, and goes with it however it ends.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -19,6 +24,8 @@ LOG_LOST = 2
 LOG_KEPT = 1
 """The journal is written and the data behind it is not: names without their content."""
 
+_CLONE_NEWNS = 0x00020000  # linux/sched.h
+
 _SIZES = {"ext4": 96 << 20, "xfs": 320 << 20}
 """In bytes; XFS makes none below 300 MiB."""
 _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q", "-f")}
@@ -33,6 +40,15 @@ def require(kind: str) -> None:
         pytest.skip(f"{_MAKE[kind][0]} is not installed")
     if not Path("/dev/loop-control").exists():
         pytest.skip("this machine has no loop devices")
+    _keep_mounts_private()
+
+
+@functools.cache
+def _keep_mounts_private() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS):
+        pytest.skip(f"no mount namespace: {os.strerror(ctypes.get_errno())}")
+    _run("mount", "--make-rprivate", "/")
 
 
 def _run(*command: str) -> None:

@@ -22,6 +22,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.cli import program
+from tests.faults import warm
+
 MUTATING = (
     *("openat", "open", "creat", "write", "pwrite64", "writev", "pwritev"),
     *("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "unlink", "unlinkat"),
@@ -135,11 +138,62 @@ def trace(
     return Run(child.returncode, stdout, stderr, tuple(_calls(log.read_text(errors="replace"))))
 
 
-def _calls(text: str) -> list[Call]:
+def trace_warm(
+    args: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    *,
+    names: Sequence[str] = MUTATING,
+    inject: str = "",
+    follow: bool = True,
+) -> Run:
+    """Do as `trace` does with the program that *args* are given to, without its start-up.
+
+    Where nobody may attach a tracer to a process that runs, the program is started as by `trace`.
+    """
+    if not _may_attach():
+        return trace(program(*args), cwd, env, log, names=names, inject=inject, follow=follow)
+    log.unlink(missing_ok=True)
+    pid = warm.hold(args, cwd, env)
+    tracer = _attached(pid, log, names, inject, follow=follow)
+    done = warm.let_go(args)
+    _, said = tracer.communicate(timeout=_TIMEOUT_S)
+    stderr = done.stderr + (said if tracer.returncode > 0 else "")
+    calls = _calls(log.read_text(errors="replace"), str(pid) if follow else "main")
+    return Run(done.returncode, done.stdout, stderr, tuple(calls))
+
+
+def _attached(
+    pid: int, log: Path, names: Sequence[str], inject: str, *, follow: bool
+) -> subprocess.Popen[str]:
+    """Start strace on a process and wait until it has it."""
+    command = [
+        *("strace", "-y", "-s", "16", "-o", str(log), "-p", str(pid), *(("-f",) if follow else ())),
+        *("-e", f"trace={','.join(f'?{name}' for name in {*names, 'execve'})}", "-e", "signal=none"),
+        *(("-e", f"inject={inject}") if inject else ()),
+    ]
+    tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    for line in tracer.stderr:
+        if "attached" in line:
+            break
+    return tracer
+
+
+@functools.cache
+def _may_attach() -> bool:
+    pid = warm.hold(["--version"], Path("/"), os.environ)
+    tracer = _attached(pid, Path(os.devnull), ["rename"], "", follow=False)
+    warm.let_go(["--version"])
+    tracer.communicate(timeout=_TIMEOUT_S)
+    return tracer.returncode == 0
+
+
+def _calls(text: str, main: str = "") -> list[Call]:
     counts: Counter[tuple[str, str]] = Counter()
     found: list[tuple[str, str, int, str]] = []
     gits: set[str] = set()
-    main = ""
     for line in text.splitlines():
         match = _LINE.match(line)
         if match is None:

@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from dataver.disk.atomic import make_folders
 from dataver.disk.disk import Buffer, Disk
-from dataver.errors import DiskFullError
+from dataver.errors import DiskFullError, LocalIOError, PermissionDeniedError
+from dataver.ops.add import add
+from dataver.repo import Repo
 from dataver.store.packfile import PackWriter
 from dataver.transfer.unpack import _write
-from tests.e2e.project import SMALL, Project
+from tests.e2e.project import SMALL, Project, blob
 
-_LEFT = ".dataver-tmp-0123456789abcdef"
+
+class UnsyncedFolders(Disk):
+    """A disk that may not make names durable."""
+
+    def sync_folder(self, path: str | bytes, *, dir_fd: int | None = None) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
 
 
 class FullDisk(Disk):
@@ -39,22 +47,16 @@ def test_a_blob_that_finds_no_room_on_its_way_in_leaves_no_temp_file(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_whose_name_cannot_be_made_durable_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(PermissionDeniedError, match="trash"):
+        make_folders(UnsyncedFolders(), str(tmp_path / "trash"))
+
+
 def test_a_pack_that_can_neither_be_written_nor_removed_says_why_it_was_not_written(tmp_path: Path) -> None:
     writer = PackWriter(FullDisk(may_unlink=False), str(tmp_path / "temp"))
 
     with pytest.raises(DiskFullError):
         writer.close()
-
-
-def test_an_add_takes_away_what_a_killed_one_left_beside_the_pointer(project: Project) -> None:
-    project.write(SMALL)
-    project.write({_LEFT: "left by a kill, long ago", f"{_LEFT}-young": "perhaps in use"})
-    os.utime(project.root / _LEFT, (1_000_000_000, 1_000_000_000))
-
-    project.run("add", "data")
-
-    assert not (project.root / _LEFT).exists()
-    assert (project.root / f"{_LEFT}-young").exists()
 
 
 def test_a_file_that_could_not_be_deleted_is_deleted_by_the_next_checkout(unprivileged: Project) -> None:
@@ -97,3 +99,22 @@ def test_a_folder_that_cannot_be_made_costs_no_file_of_another(unprivileged: Pro
     assert project.read("data/train/mine.txt") == "not added\n"
     assert project.read("data/train/2.csv") == "2,two\n"
     assert project.read("data/train/1.csv") in ("1,one\n", "1,second\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EIO, "local-io"), (errno.EACCES, "permission")])
+def test_an_only_file_that_the_disk_does_not_give_is_no_unsafe_file(
+    project: Project, monkeypatch: pytest.MonkeyPatch, number: int, code: str
+) -> None:
+    class FailingReads(Disk):
+        def copy_range(self, source_fd: int, target_fd: int, size: int) -> int:
+            raise OSError(number, os.strerror(number))
+
+    project.write({"data/huge.bin": blob(1, (8 << 20) + 1)})
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", project.env["GIT_CONFIG_GLOBAL"])
+    repo = Repo.open(project.root)
+    repo.disk = FailingReads()
+
+    with pytest.raises(LocalIOError, match=r"huge\.bin") as raised:
+        add(repo, [project.root / "data"])
+
+    assert raised.value.code == code

@@ -22,7 +22,7 @@ from pathlib import Path
 import dataver
 from tests.e2e.cli import environment, program
 from tests.e2e.project import Project, blob, new_project, publish
-from tests.faults import oracle
+from tests.faults import oracle, warm
 from tests.faults.oracle import Broken, Tree, expect
 
 OLD: Mapping[str, str | bytes] = {
@@ -176,7 +176,7 @@ SCENES = (
     Scene("untrack", ("untrack", "data"), _with_old),
     Scene("gc", ("gc", "--now"), _with_garbage, collects=True),
     Scene("add-huge", ("add", "data"), _with_huge, is_sampled=False),
-    Scene("add-many", ("-j", "2", "add", "data"), _with_many, is_sampled=False),
+    Scene("add-many", ("add", "-j", "2", "data"), _with_many, is_sampled=False),
     Scene(
         "push-huge",
         ("push",),
@@ -221,17 +221,7 @@ class World:
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run the program here, undisturbed."""
-        return subprocess.run(
-            program(*args),
-            cwd=self.root,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=90,
-            check=False,
-        )
+        return warm.run(args, self.root, self.env)
 
     def files(self) -> dict[str, Cell]:
         """Give path -> what it is, for everything in the work tree that is not Git's or a temp file."""
@@ -254,12 +244,14 @@ class World:
             timeout=90,
             check=True,
         )
-        # What a killed command left is taken away an hour later, when nobody can be using it.
-        lines = [line for line in git.stdout.splitlines() if oracle.TEMP_PREFIX not in line]
-        return "\n".join([said.stdout, *lines])
+        return said.stdout + git.stdout
 
     def temp_files(self) -> list[str]:
         return sorted(str(p.relative_to(self.top)) for p in self.top.rglob(f"{oracle.TEMP_PREFIX}*"))
+
+    def temp_files_of_people(self) -> list[str]:
+        """Give the temp files among the user's own files."""
+        return [path for path in self.temp_files() if not {".git", "store"} & set(Path(path).parts)]
 
     def remote_files(self) -> dict[str, bytes]:
         """Give the files of the remote that a reader must leave alone."""
@@ -310,7 +302,8 @@ def workplace() -> Path:
 
 
 def remove_workplace() -> None:
-    """Remove what `workplace` made."""
+    """Remove what `workplace` made, and end what it was used by."""
+    warm.stop()
     shutil.rmtree(workplace(), ignore_errors=True)
 
 

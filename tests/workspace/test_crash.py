@@ -1,4 +1,5 @@
-"""`add` killed at any step, or cut off by a power loss, leaves the files alone and no pointer to nothing."""
+"""`add` killed at any step, or cut off by a power loss, leaves the files alone and no pointer to nothing;
+`checkout` killed at any step leaves every file whole."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import pytest
 
 from dataver.disk.disk import Disk
 from dataver.formats.pointer import decode_pointer
+from dataver.ops.checkout import checkout
 from dataver.store.cache import Cache
 from dataver.store.trees import Trees
 from tests.simulation.disk import SimulatedDisk
@@ -82,6 +84,36 @@ def test_after_a_power_loss_a_pointer_names_only_what_is_there(template: Sandbox
         disk.recover(number, is_power_lost=True)
 
         _check_pointer(box.top, box.cache)
+
+
+def _checkout(box: Sandbox, disk: Disk) -> None:
+    with box.repo(disk=disk) as repo:
+        checkout(repo, None, ())
+
+
+def test_killed_at_any_step_checkout_leaves_each_file_as_it_was_or_as_it_has_to_be(
+    template: Sandbox, tmp_path: Path
+) -> None:
+    template.record("data", tag="v1")
+    new = {"data/large": noise(6, LARGE), "data/small": b"changed\n", "data/sub/x": b"y\n"}
+    template.write(new)
+    template.record("data")
+    old = {name: c if isinstance(c, bytes) else c.encode() for name, c in NEW.items()}
+    template.git("switch", "-q", "--detach", "v1")
+    counted = SimulatedDisk(tmp_path / "limbo-counted")
+    _checkout(_copied(template, tmp_path / "counted"), counted)
+
+    for number in range(len(counted.power.steps)):
+        box = _copied(template, tmp_path / f"killed-{number}")
+        disk = SimulatedDisk(tmp_path / "limbo")
+        disk.power.arm(Fault("crash", number))
+        with pytest.raises(Crash):
+            _checkout(box, disk)
+        disk.recover(0, is_power_lost=False)
+
+        assert [name for name in NEW if box.read(name) not in (old[name], new[name])] == []
+        assert box.checkout().failed == ()
+        assert {name: box.read(name) for name in NEW} == old
 
 
 def _check_pointer(top: Path, folder: Path) -> None:
