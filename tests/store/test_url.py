@@ -116,8 +116,6 @@ def test_options_become_what_the_filesystem_calls_them(
 
 
 def test_an_s3_bucket_is_opened_without_asking_it_anything() -> None:
-    bucket = open_bucket(
-        "s3://bucket/prefix", {"endpoint_url": "http://127.0.0.1:9", "anon": True}, Disk()
-    )
+    bucket = open_bucket("s3://bucket/prefix", {"endpoint_url": "http://127.0.0.1:9", "anon": True}, Disk())
 
     assert (bucket.url, bucket.requests, bucket.has_create_if_absent) == ("s3://bucket/prefix", 0, True)
