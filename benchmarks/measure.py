@@ -57,8 +57,12 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def measure(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float) -> Cost:
+def measure(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float, *, has_orphans: bool = True
+) -> Cost:
     """Run *argv* to its end and return what it cost.
+
+    Without *has_orphans* only what the program waited for counts: for whoever has other children too.
 
     Raises: CommandFailedError, TimeIsUpError.
     """
@@ -84,7 +88,7 @@ def measure(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: f
             watcher.stop()
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        orphans = _wait_for_orphans()
+        orphans = _wait_for_orphans() if has_orphans else []
         output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_KEPT))
         text = output.read().decode("utf-8", "replace")
     peak = max(usage.ru_maxrss, *(orphan.ru_maxrss for orphan in orphans), 0) * 1024
