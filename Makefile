@@ -68,7 +68,7 @@ scale: $(STAMP) ## run the tests that take minutes or much room: a million files
 	$(BIN)/python -m pytest -q -m scale $(ARGS)
 
 sweep: $(STAMP) ## break every mutating system call of every command, one at a time (long; needs strace)
-	$(BIN)/python -m pytest -q -n 2 -m sweep tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 -m sweep tests/faults tests/e2e/network $(ARGS)
 
 powerloss: $(STAMP) ## cut the power under ext4 and XFS at every moment (as root; needs xfsprogs)
 	$(BIN)/python -m pytest -q -m powerloss tests/faults $(ARGS)

@@ -205,8 +205,8 @@ def main() -> int:
     """Measure, and write the page.  Returns an exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.remote", description=__doc__)
     parser.add_argument("--only", default="", help="cases, comma-separated: small, medium, many, one")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of dataver and the bare client")
-    parser.add_argument("--dvc-repeats", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3, help="runs of dataver")
+    parser.add_argument("--peer-repeats", type=int, default=1, help="runs of the others, which take minutes")
     parser.add_argument("--scale", type=float, default=1.0, help="times the number of files, or the size")
     parser.add_argument("--dvc", default=None, help="path of the dvc to measure")
     parser.add_argument("--scratch", default=None, help="where to work; best a file system in memory")
@@ -236,7 +236,7 @@ def _measured(case: Case, tools: Mapping[str, Found | None], given: argparse.Nam
     """Yield the figures of one case; the tools take turns, and each repetition has a fresh bucket."""
     for number in range(given.repeats):
         for tool in case.tools:
-            if tool not in tools or (tool == "dvc" and number >= given.dvc_repeats):
+            if tool not in tools or (tool != "dataver" and number >= given.peer_repeats):
                 continue
             # A server for each: what the one before it left in its memory counts for nobody.
             with tempfile.TemporaryDirectory(dir=given.scratch) as scratch:

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         UnsupportedTargetError,
         UsageError,
         WouldOverwriteError,
+        WrongEndpointError,
         WrongRegionError,
         show_bytes,
         show_path,
@@ -119,6 +120,9 @@ if TYPE_CHECKING:
         RemoteAddResult,
         RemoteInfo,
         RemoteListResult,
+        RemoteStatsResult,
+        RequestEstimate,
+        Stored,
         TargetDiff,
         UntrackResult,
     )
@@ -146,6 +150,7 @@ if TYPE_CHECKING:
     from dataver.ops.pre_push import git_pre_push
     from dataver.ops.pull import pull
     from dataver.ops.push import push
+    from dataver.ops.remote_stats import remote_stats
     from dataver.ops.remotes import (
         remote_add,
         remote_default,
@@ -172,6 +177,7 @@ __all__ = [
     "push", "fetch", "pull", "verify", "VerifyResult", "VerifiedPlace", "Damage",
     "gc", "gc_undo", "gc_forget", "gc_remote", "GcResult", "Collected", "UnprovenError",
     "remote_add", "remote_list", "remote_remove", "remote_rename", "remote_set", "remote_default",
+    "remote_stats", "RemoteStatsResult", "RequestEstimate", "Stored",
     "config_list", "config_get", "config_set", "config_unset",
     "check", "doctor", "hooks_install", "hooks_uninstall", "hooks_status",
     "git_diff", "git_textconv", "git_merge",
@@ -190,8 +196,8 @@ __all__ = [
     "UnknownRevisionError", "ShallowHistoryError", "GitCommandError", "UnsupportedError",
     "UnsupportedTargetError", "IntegrityError", "FormatError", "CorruptObjectError", "MissingObjectError",
     "RemoteStateError", "RemoteError", "NoCredentialsError", "BucketNotFoundError", "AccessDeniedError",
-    "ExpiredCredentialsError", "WrongRegionError", "ClockSkewError", "TlsError", "OfflineError",
-    "NotARemoteError", "LockTimeoutError", "UnsafeError", "HostileInputError",
+    "ExpiredCredentialsError", "WrongRegionError", "WrongEndpointError", "ClockSkewError", "TlsError",
+    "OfflineError", "NotARemoteError", "LockTimeoutError", "UnsafeError", "HostileInputError",
     "LocksUnsupportedError", "UnsafeFileError", "TrackedByGitError", "WouldOverwriteError", "ConflictError",
     "ForeignHookError", "NotPushedError", "NotAddedError",
     "ChangedWhileReadError", "LocalIOError", "PermissionDeniedError", "DiskFullError",
@@ -220,6 +226,7 @@ _NAMES: dict[str, str] = {
     "dataver.ops.fetch": "fetch",
     "dataver.ops.pull": "pull",
     "dataver.ops.remotes": "remote_add remote_list remote_remove remote_rename remote_set remote_default",
+    "dataver.ops.remote_stats": "remote_stats",
     "dataver.ops.configure": "config_list config_get config_set config_unset",
     "dataver.ops.gitdrivers": "git_diff=diff_text git_merge=merge",
     "dataver.ops.post_checkout": "git_post_checkout",
@@ -232,7 +239,8 @@ _NAMES: dict[str, str] = {
     "dataver.model.results": (
         "InitResult AddResult AddedTarget DiffResult TargetDiff "
         "CheckoutResult CheckedOutTarget UntrackResult ListResult ListedEntry MoveResult PushResult "
-        "FetchResult PullResult RemoteAddResult RemoteListResult RemoteInfo ConfigListResult ConfigValue"
+        "FetchResult PullResult RemoteAddResult RemoteListResult RemoteInfo ConfigListResult ConfigValue "
+        "RemoteStatsResult RequestEstimate Stored"
     ),
     "dataver.model.guarding": (
         "VerifyResult VerifiedPlace Damage GcResult Collected "
@@ -251,7 +259,8 @@ _NAMES: dict[str, str] = {
         "UnknownRevisionError ShallowHistoryError GitCommandError UnsupportedError UnsupportedTargetError "
         "IntegrityError FormatError CorruptObjectError MissingObjectError RemoteStateError RemoteError "
         "NoCredentialsError BucketNotFoundError AccessDeniedError "
-        "ExpiredCredentialsError WrongRegionError ClockSkewError TlsError OfflineError NotARemoteError "
+        "ExpiredCredentialsError WrongRegionError WrongEndpointError ClockSkewError TlsError OfflineError "
+        "NotARemoteError "
         "LockTimeoutError UnsafeError HostileInputError UnsafeFileError TrackedByGitError "
         "WouldOverwriteError ConflictError ChangedWhileReadError LocalIOError PermissionDeniedError "
         "LocksUnsupportedError ForeignHookError NotPushedError NotAddedError "

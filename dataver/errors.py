@@ -167,9 +167,11 @@ class UnknownRemoteError(DataverError):
 class MissingExtraError(DataverError):
     code = "missing-extra"
 
-    def __init__(self, scheme: str, package: str, *, hint: str = "") -> None:
-        self.scheme, self.package = scheme, package
-        super().__init__(f"{scheme}:// needs the package {package}", hint=hint or f"pip install {package}")
+    def __init__(self, scheme: str, package: str, *, extra: str = "", hint: str = "") -> None:
+        """*extra* is that of ours which brings the package; empty for none."""
+        self.scheme, self.package, self.extra = scheme, package, extra
+        what = f"'dataver[{extra}]'" if extra else package
+        super().__init__(f"{scheme}:// needs the package {package}", hint=hint or f"pip install {what}")
 
 
 class UnknownSchemeError(DataverError):
@@ -318,13 +320,24 @@ class BucketNotFoundError(RemoteError):
         )
 
 
+_STILL_WORKS = {
+    "write": "reading still works (dataver pull); what is allowed: ",
+    "delete": "push and pull still work; what is allowed: ",
+}
+
+
 class AccessDeniedError(RemoteError):
     code = "access-denied"
 
-    def __init__(self, operation: str, what: str, *, why: str = "") -> None:
-        self.operation, self.what, self.why = operation, what, why
+    def __init__(self, operation: str, what: str, *, why: str = "", whom: str = "", hint: str = "") -> None:
+        """*whom* is who asked, as far as the client knows it: the end of a key's id, never a secret."""
+        self.operation, self.what, self.why, self.whom = operation, what, why, whom
         reason = f": {why}" if why else ""
-        super().__init__(f"not allowed to {operation} {what}{reason}", hint="dataver doctor")
+        as_whom = f" as {whom}" if whom else ""
+        works = _STILL_WORKS.get(operation, "")
+        super().__init__(
+            f"not allowed to {operation} {what}{as_whom}{reason}", hint=hint or f"{works}dataver doctor"
+        )
 
 
 class OfflineError(RemoteError):
@@ -366,6 +379,20 @@ class WrongRegionError(RemoteError):
         super().__init__(
             f"{bucket} lies {where}",
             hint=f"dataver remote set NAME region {region or 'REGION'}",
+        )
+
+
+class WrongEndpointError(RemoteError):
+    """Something that answers, but not as an object store does."""
+
+    code = "wrong-endpoint"
+
+    def __init__(self, where: str, why: str = "") -> None:
+        self.where, self.why = where, why
+        reason = f" ({why})" if why else ""
+        super().__init__(
+            f"what answers for {where} is no object store{reason}",
+            hint="dataver remote set NAME endpoint_url URL",
         )
 
 

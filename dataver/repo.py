@@ -18,7 +18,13 @@ from dataver.disk.atomic import make_folders
 from dataver.disk.disk import Clock, Disk
 from dataver.disk.lock import hold
 from dataver.disk.safe_open import check_own_folders
-from dataver.errors import NoDataverError, NoRemoteError, PermissionDeniedError, UnknownRemoteError
+from dataver.errors import (
+    NoDataverError,
+    NoRemoteError,
+    PermissionDeniedError,
+    RemoteError,
+    UnknownRemoteError,
+)
 from dataver.git import Git, find_place
 from dataver.hashing import derive
 from dataver.index.state import State
@@ -257,10 +263,21 @@ class Repo:
         if chosen not in self._remotes:
             settings = self.config.remote(chosen)
             assert settings is not None
-            self._remotes[chosen] = open_remote(
-                settings, top=self.top, common_folder=self.common_folder, disk=self.disk, clock=self.clock
-            )
+            try:
+                self._remotes[chosen] = open_remote(
+                    settings, top=self.top, common_folder=self.common_folder, disk=self.disk, clock=self.clock
+                )
+            except RemoteError as error:
+                # The store knows addresses; what people call the remote is known here.
+                again = f"dataver remote remove {chosen} && dataver remote add {chosen} "
+                hint = error.hint.replace("dataver remote add NAME ", again)
+                error.hint = hint.replace(" NAME ", f" {chosen} ")
+                raise
         return self._remotes[chosen]
+
+    def opened_remote(self, name: str) -> Remote | None:
+        """Return the remote *name* if it is open already: what it cost so far is no later command's."""
+        return self._remotes.get(name)
 
     @property
     def repo_id(self) -> str:

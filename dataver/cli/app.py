@@ -88,6 +88,7 @@ _COMMANDS: tuple[tuple[typer.Typer, str, Callable[..., int]], ...] = (
     (_remote, "rename", remotes.rename),
     (_remote, "set", remotes.set_),
     (_remote, "default", remotes.default),
+    (_remote, "stats", remotes.stats),
     (app, "verify", verify.verify),
     (app, "gc", gc.gc),
     (app, "check", hooks.check),

@@ -83,12 +83,17 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
                 "tracked",
             ),
             Command("pull", "fetch, then check out", f"{_TRANSFER} --force", "tracked"),
-            Command("remote add", "name a place for data, and check it", "--default"),
+            Command(
+                "remote add",
+                "name a place for data, and check it",
+                "--default --endpoint-url=URL --region=NAME --profile=NAME --anon",
+            ),
             Command("remote list", "list the remotes"),
             Command("remote remove", "forget a remote; what it holds stays", "", "remotes"),
             Command("remote rename", "rename a remote", "", "remotes"),
             Command("remote set", "set a key of a remote", "", "remotes"),
             Command("remote default", "print or choose the default remote", "", "remotes"),
+            Command("remote stats", "count what lies on a remote, and what it costs", "", "remotes"),
         ),
     ),
     (

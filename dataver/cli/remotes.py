@@ -1,4 +1,4 @@
-"""Commands on remotes: remote add, list, remove, rename, set, default."""
+"""Commands on remotes: remote add, list, remove, rename, set, default, stats."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import dataver
-from dataver.cli import render_text
+from dataver.cli import render_stats, render_text
 from dataver.cli.session import Session
 from dataver.cli.wording import Page
 
@@ -19,6 +19,17 @@ def add(
     name: Name,
     url: Annotated[str, typer.Argument(metavar="URL", help="s3://bucket/prefix, gs://..., or a folder.")],
     default: Annotated[bool, typer.Option("--default", help="Use it when no remote is named.")] = False,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option("--endpoint-url", metavar="URL", help="Where an S3 that is not Amazon's answers."),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="NAME", help="The bucket's region.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="A profile of the cloud's own tools.")
+    ] = None,
+    anon: Annotated[bool, typer.Option("--anon", help="Without credentials.")] = False,
 ) -> int:
     """Name a place for data, and check that it can be listed, written and deleted.
 
@@ -26,8 +37,15 @@ def add(
     .dataver/config.toml; credentials never are.
     """
     session: Session = context.obj
+    said = {
+        "endpoint_url": endpoint_url,
+        "region": region,
+        "profile": profile,
+        "anon": "true" if anon else None,
+    }
+    settings = {key: value for key, value in said.items() if value is not None}
     with session.repo() as repo:
-        result = dataver.remote_add(repo, name, url, default=default or None)
+        result = dataver.remote_add(repo, name, url, default=default or None, settings=settings)
     return session.show("remote-add", result, render_text.remote_added)
 
 
@@ -86,3 +104,19 @@ def default(
         chosen = dataver.remote_default(repo, name)
     page = Page([chosen], is_data=True) if name is None else Page([f"The default remote is {chosen}."])
     return session.say("remote-default", {"name": chosen}, page)
+
+
+def stats(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The remote; the default one when not given.")
+    ] = None,
+) -> int:
+    """Count what lies on a remote, and say what pushes and pulls cost there.
+
+    Takes a listing and a look at the journal, never a request per file.
+    """
+    session: Session = context.obj
+    with session.repo() as repo:
+        result = dataver.remote_stats(repo, name)
+    return session.show("remote-stats", result, render_stats.counted_up)

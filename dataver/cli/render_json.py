@@ -116,6 +116,7 @@ def _status(result: StatusResult) -> Json:
         "clean": result.is_clean,
         "fresh_clone": result.is_fresh_clone,
         "targets": [_status_target(target) for target in result.targets],
+        "requests": result.requests,
     }
 
 
@@ -262,6 +263,7 @@ def _pull(result: PullResult) -> Json:
         "total_files": result.total_files,
         "bytes": result.size,
         "patterns": list(result.patterns),
+        "requests": result.requests,
     }
 
 
@@ -297,6 +299,7 @@ _ELSEWHERE: dict[str, str] = {
     "PreCommitResult": "render_hooks",
     "CheckResult": "render_hooks",
     "DoctorResult": "render_hooks",
+    "RemoteStatsResult": "render_stats",
 }
 """Results whose `data_of` stands beside their text, in another module of this package."""
 

@@ -124,35 +124,50 @@ def _checked_out_line(target: CheckedOutTarget, result: CheckoutResult) -> str:
 # -- push, fetch, pull ------------------------------------------------------------------------------
 
 
-def pushed(result: PushResult) -> Page:
-    """Return what went to the remote."""
+def pushed(result: PushResult, *, has_cost: bool = False) -> Page:
+    """Return what went to the remote; with *has_cost*, and in a dry run, also what that costs."""
+    cost = _cost(result.requests, result.packs, f"{show_bytes(result.sent)} sent", is_dry=result.dry_run)
+    costs = [cost] if has_cost or result.dry_run else []
     what = f"{counted(result.files, 'file')}, {show_bytes(result.size)}"
     there = f"({show_bytes(result.present)} already there)"
     if result.dry_run:
-        return Page([f"Would push {what} to {result.remote}: {counted(result.objects, 'object')} {there}"])
+        line = f"Would push {what} to {result.remote}: {counted(result.objects, 'object')} {there}"
+        return Page([line, *costs])
     if not result.objects:
         if result.failed:
             return Page([])
-        return Page([f"Nothing to push: {result.remote} has all {what}"])
+        return Page([f"Nothing to push: {result.remote} has all {what}", *costs])
     packs = f"{counted(result.packs, 'pack')} in {duration(result.seconds)}"
-    return Page([f"Pushed {what} to {result.remote}: {packs} {there}"])
+    return Page([f"Pushed {what} to {result.remote}: {packs} {there}", *costs])
 
 
-def fetched(result: FetchResult) -> Page:
-    """Return what came from the remote into the cache."""
+def _cost(requests: int, packs: int, amount: str, *, is_dry: bool) -> str:
+    """Return what a transfer costs, or would cost."""
+    about = "about " if is_dry else ""
+    return f"Cost: {about}{counted(requests, 'request')}, {counted(packs, 'pack')}, {amount}"
+
+
+def fetched(result: FetchResult, *, has_cost: bool = False) -> Page:
+    """Return what came from the remote into the cache; with *has_cost*, and in a dry run, its cost."""
+    received = f"{show_bytes(result.received)} received"
+    costs = [_cost(result.requests, result.packs, received, is_dry=result.dry_run)]
+    costs = costs if has_cost or result.dry_run else []
     what = f"{counted(result.files, 'file')}, {show_bytes(result.size)}"
     if result.dry_run:
-        return Page([f"Would fetch {counted(result.objects, 'object')} of {what} from {result.remote}"])
+        line = f"Would fetch {counted(result.objects, 'object')} of {what} from {result.remote}"
+        return Page([line, *costs])
     if not result.objects:
         if result.failed:
             return Page([])
-        return Page([f"Nothing to fetch: the cache has all {what}"])
+        return Page([f"Nothing to fetch: the cache has all {what}", *costs])
     packs = f"{counted(result.packs, 'pack')} in {duration(result.seconds)}"
-    return Page([f"Fetched {what} from {result.remote}: {packs} ({show_bytes(result.received)} received)"])
+    return Page([f"Fetched {what} from {result.remote}: {packs} ({received})", *costs])
 
 
-def pulled(result: PullResult) -> Page:
-    """Return what a pull brought into the workspace."""
+def pulled(result: PullResult, *, has_cost: bool = False) -> Page:
+    """Return what a pull brought into the workspace; with *has_cost*, and in a dry run, its cost."""
+    received = f"{show_bytes(result.fetch.received)} received"
+    costs = [_cost(result.requests, result.fetch.packs, received, is_dry=False)] if has_cost else []
     if result.fetch.dry_run:
         placed = checked_out(result.checkout).lines if result.checkout.targets else ()
         return Page([*fetched(result.fetch).lines, *placed])
@@ -161,8 +176,8 @@ def pulled(result: PullResult) -> Page:
     only = f" ({', '.join(result.patterns)} only)" if result.patterns else ""
     what = f"{of}{counted(result.total_files, 'file')}, {show_bytes(result.size)}{only}"
     if not result.fetch.objects and not any(t.written or t.deleted for t in result.checkout.targets):
-        return Page([] if result.failed else [f"Up to date: {what}"])
-    return Page([f"Pulled {what}"])
+        return Page([] if result.failed else [f"Up to date: {what}", *costs])
+    return Page([f"Pulled {what}", *costs])
 
 
 # -- ls ---------------------------------------------------------------------------------------------
@@ -198,7 +213,9 @@ def remote_added(result: RemoteAddResult) -> Page:
     default = " (default)" if remote.is_default else ""
     used = "" if result.is_new else " It already is a dataver remote, which is used."
     line = f"Remote {remote.name} = {remote.url}{default}.{used}"
-    return Page([f"{line} Checked: {', '.join(abilities)}, create-if-absent {holds}."])
+    if result.can_write:
+        abilities.append(f"create-if-absent {holds}")
+    return Page([f"{line} Checked: {', '.join(abilities)}."])
 
 
 def remotes_listed(result: RemoteListResult) -> Page:

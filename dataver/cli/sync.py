@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 import dataver
@@ -36,7 +38,7 @@ def push(
             jobs=jobs,
             progress=session.progress(),
         )
-    return session.show("push", result, render_text.pushed)
+    return session.show("push", result, partial(render_text.pushed, has_cost=session.options.is_verbose))
 
 
 def fetch(
@@ -61,7 +63,7 @@ def fetch(
             jobs=jobs,
             progress=session.progress(),
         )
-    return session.show("fetch", result, render_text.fetched)
+    return session.show("fetch", result, partial(render_text.fetched, has_cost=session.options.is_verbose))
 
 
 def pull(
@@ -88,4 +90,4 @@ def pull(
             jobs=jobs,
             progress=session.progress(),
         )
-    return session.show("pull", result, render_text.pulled)
+    return session.show("pull", result, partial(render_text.pulled, has_cost=session.options.is_verbose))

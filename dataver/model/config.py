@@ -161,14 +161,15 @@ class Config:
 
     def remote(self, name: str) -> RemoteSettings | None:
         """Return what is configured about the remote *name*; None when it has no URL."""
-        url = f"remote.{name}.url"
-        if url not in self.values:
-            return None
+        return self.remote_to_be(name) if f"remote.{name}.url" in self.values else None
+
+    def remote_to_be(self, name: str) -> RemoteSettings:
+        """Return what is configured about a remote that may have no URL yet."""
         fields = {f: self.get(f"remote.{name}.{f}") for f in REMOTE_FIELDS}
         return RemoteSettings(
             name,
             timeout_s=float(self.integer("transfer.timeout")),
-            is_url_committed=self.kinds[url] == "committed",
+            is_url_committed=self.kinds.get(f"remote.{name}.url") == "committed",
             **fields,  # type: ignore[arg-type]
         )
 

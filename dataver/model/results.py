@@ -147,6 +147,7 @@ class PushResult(Result):
     """Bytes of files that the remote already had."""
     seconds: float
     requests: int = 0
+    """From the first one of the command on; with a dry run about how many the push would take."""
     seq: int = 0
     """Journal entry that made it visible; 0 when nothing had to be written."""
     dry_run: bool = False
@@ -163,6 +164,7 @@ class FetchResult(Result):
     packs: int
     received: int
     requests: int
+    """From the first one of the command on; with a dry run about how many the fetch would take."""
     seconds: float
     dry_run: bool = False
 
@@ -177,6 +179,8 @@ class PullResult(Result):
     size: int
     patterns: tuple[str, ...] = ()
     """Paths that the pull was narrowed to."""
+    requests: int = 0
+    """From the first one of the command on; with a dry run about how many the pull would take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,65 @@ class RemoteAddResult(Result):
 @dataclass(frozen=True, slots=True)
 class RemoteListResult(Result):
     remotes: tuple[RemoteInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Things of one sort on a remote."""
+
+    what: str
+    """`blob`, `chunk`, `recipe`, `leaf`, `root`, or in the plural what a field is called after."""
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEstimate:
+    """About how many requests a million files of the size of those on a remote take."""
+
+    push: int
+    """Sent at once, by a clone that knows the remote."""
+    pull: int
+    """Into an empty clone, from packs filled as those on the remote are."""
+    idle: int
+    """A push with nothing new; a pull with nothing new takes no listing, and so fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStatsResult(Result):
+    remote: str
+    url: str
+    """Without credentials."""
+    kinds: tuple[Stored, ...]
+    """Objects of each kind; of one that lies in several packs each copy counts, by its stored bytes."""
+    is_sampled: bool
+    """True when the bytes of kinds were told from a sample of what large segments list."""
+    packs: Stored
+    """Packs that a live segment names, and that are there."""
+    segments: Stored
+    """Live segments that are there."""
+    rows: int
+    """Rows of live segments."""
+    missing_packs: Stored
+    """Packs that a live segment names, and that are gone or of another size."""
+    garbage_packs: Stored
+    """Packs that no live segment names: of broken pushes, or of writers at work."""
+    garbage_segments: Stored
+    """Segments that are not live."""
+    journal: Stored
+    """Entries of the journal."""
+    states: Stored
+    writers: tuple[str, ...]
+    """Leases of writers at work."""
+    files_per_pack: float
+    """0.0 where there are no files."""
+    estimate: RequestEstimate | None
+    """None where there are no files to tell from."""
+    listings: int
+    """Requests that listed the remote; a listing takes one for each page."""
+    requests: int
+    """All requests that this took."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class StatusResult(Result):
     has_remote: bool = False
     head_name: str = ""
     """What people call HEAD: its tag, else its branch, else a short id; only where some target has `at`."""
+    requests: int = 0
+    """To the remote, where one was asked."""
 
     @property
     def is_clean(self) -> bool:

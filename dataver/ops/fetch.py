@@ -8,8 +8,10 @@ from dataver.errors import Failure, MissingObjectError, NoSuchPathError, show_pa
 from dataver.model.results import FetchResult
 from dataver.ops.choosing import Choice
 from dataver.ops.exchange import Selected, ends_of, explained, meet, select_versions, version_of
+from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
+from dataver.transfer import costs
 from dataver.transfer.receive import receive
 from dataver.workspace.paths import PathLike
 from dataver.workspace.presence import is_known_complete, note_complete
@@ -38,8 +40,9 @@ def fetch(
     start = repo.clock.monotonic()
     name = repo.remote_name(remote)
     chosen = select_versions(repo, paths, refs, all_refs=all_refs, is_narrow=True)
+    meter = Meter(repo, name)
     place = repo.remote(name)
-    requests, received, known = place.bucket.requests, place.bucket.received, place.seen
+    known = place.seen
     meet(repo, name)
     # Held from the first look-up: what is found to be here already must still be here in the end.
     with repo.cache_lock(shared=True, progress=progress):
@@ -51,16 +54,20 @@ def fetch(
             for version in chosen.versions:
                 if not version.scope:
                     note_complete(repo.cache_folder, repo.state, version.root_id)
-    if place.seen != known and not dry_run:
-        place.register(repo.repo_id, repo.clone_id)
+    ahead = done.requests
+    if place.seen != known:
+        if dry_run:
+            ahead += costs.REGISTERING
+        else:
+            place.register(repo.repo_id, repo.clone_id)
     return FetchResult(
         remote=name,
         files=files + done.files,
         size=size + done.size,
         objects=done.objects,
         packs=done.packs,
-        received=done.received if dry_run else place.bucket.received - received,
-        requests=place.bucket.requests - requests,
+        received=done.received if dry_run else meter.received,
+        requests=meter.requests + ahead,
         seconds=repo.clock.monotonic() - start,
         dry_run=dry_run,
         failed=(*chosen.failed, *explained(repo, chosen, done.failed), *_unmatched(chosen, done.matched)),

@@ -9,6 +9,7 @@ from dataver.model.results import CheckoutResult, FetchResult, PullResult
 from dataver.ops.checkout import checkout
 from dataver.ops.exchange import ends_of
 from dataver.ops.fetch import fetch
+from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.trees import Trees
@@ -36,6 +37,7 @@ def pull(
 
     Raises: what `fetch` and `checkout` raise.
     """
+    meter = Meter(repo, repo.remote_name(remote))
     fetched = fetch(repo, paths, remote=remote, dry_run=dry_run, jobs=jobs, progress=progress)
     place = repo.remote(remote)
     if dry_run:
@@ -58,6 +60,7 @@ def pull(
         total_files=sum(s.target.pointer.files for s in selections if s.target.pointer is not None),
         size=size,
         patterns=tuple(show_path(path) for path in inner),
+        requests=fetched.requests if dry_run else meter.requests,
         failed=failed,
         warnings=tuple(dict.fromkeys((*fetched.warnings, *placed.warnings))),
     )

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataver.errors import Failure
 from dataver.model.results import PushResult
 from dataver.ops.exchange import ends_of, explained, meet, select_versions, share_secret
+from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.remote import Remote
+from dataver.store.trees import EMPTY_ROOT_ID
+from dataver.transfer import costs
 from dataver.transfer.send import OvertakenError, Sent, Writer, send
 from dataver.transfer.wanted import Version
 from dataver.workspace.local import new_secret
@@ -40,9 +43,8 @@ def push(
     start = repo.clock.monotonic()
     name = repo.remote_name(remote)
     chosen = select_versions(repo, paths, refs, all_refs=all_refs, is_narrow=False)
+    meter = Meter(repo, name)
     place = meet(repo, name)
-    requests = place.bucket.requests
-    sent = place.bucket.sent
     # Held so that no object is taken away between the look at it and its way to the remote.
     with repo.cache_lock(shared=True, progress=progress):
         done = _send(repo, place, chosen.versions, dry_run=dry_run, jobs=jobs, progress=progress)
@@ -53,10 +55,10 @@ def push(
         size=done.size,
         objects=done.objects,
         packs=done.packs,
-        sent=done.sent if dry_run else place.bucket.sent - sent,
+        sent=done.sent if dry_run else meter.sent,
         present=max(done.size - done.new, 0),
         seconds=repo.clock.monotonic() - start,
-        requests=place.bucket.requests - requests,
+        requests=meter.requests + (_requests_ahead(repo, place, chosen.versions, done) if dry_run else 0),
         seq=done.seq,
         dry_run=dry_run,
         failed=tuple(failed),
@@ -94,3 +96,12 @@ def _send(
             repo.obey(place)
         return done
     raise AssertionError
+
+
+def _requests_ahead(repo: Repo, place: Remote, versions: Sequence[Version], done: Sent) -> int:
+    """Return how many requests a push would take beyond those of its dry run, *done*."""
+    roots = {version.root_id for version in versions} - {EMPTY_ROOT_ID}
+    if not done.packs and place.are_named_lately(roots, repo.repo_id):
+        return 0
+    first = 0 if repo.repo_id in place.repos() else costs.FIRST_PUSH
+    return first + costs.requests_to_write(done.packs, done.objects)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 
 from dataver.errors import (
     AccessDeniedError,
@@ -12,6 +15,7 @@ from dataver.errors import (
     ConfigError,
     NoRemoteError,
     NotARemoteError,
+    RemoteError,
     UnknownRemoteError,
     UnsupportedTargetError,
     UsageError,
@@ -19,7 +23,7 @@ from dataver.errors import (
 from dataver.formats.config import parse_config, set_key, unset_key
 from dataver.model.config import RemoteSettings
 from dataver.model.results import RemoteAddResult, RemoteInfo, RemoteListResult
-from dataver.model.settings import REMOTE_FIELDS, check_value, key_of, parse_value
+from dataver.model.settings import REMOTE_FIELDS, Value, check_value, key_of, parse_value
 from dataver.ops.configure import Scope, edit_config
 from dataver.ops.exchange import share_secret
 from dataver.repo import Repo
@@ -28,14 +32,24 @@ from dataver.store.remote import Remote
 from dataver.store.url import check_url
 from dataver.transfer.connect import absolute_url, bucket_of
 
+_SET_KEY = re.compile(r"dataver remote set NAME (\w+) (\S+)")
 _FILES: tuple[Scope, ...] = ("repo", "local", "user")
 
 
-def remote_add(repo: Repo, name: str, url: str, *, default: bool | None = None) -> RemoteAddResult:
+def remote_add(
+    repo: Repo,
+    name: str,
+    url: str,
+    *,
+    default: bool | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> RemoteAddResult:
     """Make the place at *url* a remote, or adopt the one that is there, and name it in the committed config.
 
     A relative folder is taken as seen from the current folder, and written down as seen from the
-    top of the work tree.  The first remote becomes the default one; *default* makes any so.
+    top of the work tree.  The first remote becomes the default one; *default* makes any so.  *settings*
+    are those by which it is reached, by key (`endpoint_url`, `region`, `profile`, `anon`): they hold from
+    now on, as `remote_set` would write them.
 
     Raises: ConfigError, UsageError for a name that is taken, UnknownSchemeError, MissingExtraError,
     AccessDeniedError, UnsafeError where another repository's secret lies there, RemoteError.
@@ -45,11 +59,17 @@ def remote_add(repo: Repo, name: str, url: str, *, default: bool | None = None) 
         raise UsageError(f"a remote named {name!r} exists already", hint=f"dataver remote set {name} url URL")
     check_value(key_of("remote.x.url"), f"remote.{name}.url", url, "command line")
     url = _seen_from_top(repo, url)
-    settings = repo.config.remote(name) or RemoteSettings(name, url, "")
-    bucket = bucket_of(replace(settings, url=url), top=repo.top, disk=repo.disk, clock=repo.clock)
-    remote, is_new = _opened(bucket)
-    found = probe(bucket)
-    remote.refresh()
+    given = {key: _checked(name, key, value) for key, value in settings.items()}
+    # What is configured of it already, such as keys in this clone's own file, holds as well.
+    reached: RemoteSettings = replace(repo.config.remote_to_be(name), url=url, **given)  # type: ignore[arg-type]
+    try:
+        bucket = bucket_of(reached, top=repo.top, disk=repo.disk, clock=repo.clock)
+        remote, is_new = _opened(bucket)
+        found = probe(bucket)
+        remote.refresh()
+    except RemoteError as error:
+        error.hint = _hint_before(error.hint, name, url)
+        raise
     if repo.secret is None:
         known = remote.secret()
         if known is not None:
@@ -61,9 +81,15 @@ def remote_add(repo: Repo, name: str, url: str, *, default: bool | None = None) 
     def write(data: bytes, path: str) -> bytes:
         data = set_key(data, ("remote", name, "url"), url, path)
         data = set_key(data, ("remote", name, "id"), remote.remote_id, path)
+        for key, value in given.items():
+            if _scope_of(name, key) == "repo":
+                data = set_key(data, ("remote", name, key), value, path)
         return set_key(data, ("remote", "default"), name, path) if is_default else data
 
     edit_config(repo, "repo", write)
+    for key, value in given.items():
+        if _scope_of(name, key) == "local":
+            edit_config(repo, "local", partial(_with_key, ("remote", name, key), value))
     info = RemoteInfo(name, url, remote.remote_id, repo.config.default_remote == name)
     return RemoteAddResult(
         info, found.can_list, found.can_write, found.can_delete, found.has_create_if_absent, is_new
@@ -91,7 +117,7 @@ def _opened(bucket: Bucket) -> tuple[Remote, bool]:
         bucket.prepare()
     found = probe(bucket)
     if not found.can_write:
-        raise AccessDeniedError("write", bucket.url)
+        raise AccessDeniedError("write", bucket.url, hint="a new remote needs one who may write there")
     return Remote.create(bucket, has_one_writer=not found.has_create_if_absent), True
 
 
@@ -142,14 +168,32 @@ def remote_set(repo: Repo, name: str, key: str, value: str) -> None:
     Raises: UnknownRemoteError, ConfigError for an unknown key or a wrong value.
     """
     _check_known(repo, name)
-    if key not in REMOTE_FIELDS:
-        raise ConfigError(f"remote.{name}.{key}", f"unknown key; known: {', '.join(REMOTE_FIELDS)}")
-    full = f"remote.{name}.{key}"
-    checked = parse_value(full, value, "command line")
+    checked = _checked(name, key, value)
     if key == "url":
         checked = _seen_from_top(repo, value)
-    scope: Scope = "repo" if key_of(full).committed else "local"
-    edit_config(repo, scope, lambda data, path: set_key(data, ("remote", name, key), checked, path))
+    edit_config(repo, _scope_of(name, key), partial(_with_key, ("remote", name, key), checked))
+
+
+def _checked(name: str, key: str, value: str) -> Value:
+    """Return a remote's setting as the config holds it.  Raises: ConfigError."""
+    full = f"remote.{name}.{key}"
+    if key not in REMOTE_FIELDS:
+        raise ConfigError(full, f"unknown key; known: {', '.join(REMOTE_FIELDS)}")
+    return parse_value(full, value, "command line")
+
+
+def _scope_of(name: str, key: str) -> Scope:
+    return "repo" if key_of(f"remote.{name}.{key}").committed else "local"
+
+
+def _with_key(words: tuple[str, ...], value: Value, data: bytes, path: str) -> bytes:
+    return set_key(data, words, value, path)
+
+
+def _hint_before(hint: str, name: str, url: str) -> str:
+    """Return a hint that sets a key of a remote, for one that is not there to be set yet."""
+    hint = hint.replace("dataver remote set NAME url URL", f"dataver remote add {name} URL")
+    return _SET_KEY.sub(lambda m: f"dataver remote add {name} {url} --{m[1].replace('_', '-')} {m[2]}", hint)
 
 
 def remote_default(repo: Repo, name: str | None = None) -> str:

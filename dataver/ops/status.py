@@ -18,6 +18,7 @@ from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import DELETED, UNSAFE, Change
 from dataver.model.names import blob_name
 from dataver.model.status import StatusResult, TargetStatus
+from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace.moves import find_moves
@@ -30,6 +31,7 @@ from dataver.workspace.workspace import Look, Tracked
 
 if TYPE_CHECKING:
     from dataver.ops.comparing import Compared
+    from dataver.store.remote import Remote
 
 
 def status(
@@ -53,13 +55,16 @@ def status(
     failed: list[Failure] = []
     warnings: list[Failure] = []
     found = []
+    asked: Remote | DataverError | None = None
+    name = repo.config.default_remote if remote is True else str(remote or "")
+    meter = Meter(repo, name)
     for selection in chosen:
         if selection.target.path in moves.values():
             continue
         state = _look_at(repo, selection, moves, failed, warnings, verify=verify, progress=progress)
         if remote is not None and selection.target.pointer is not None:
-            name = None if remote is True else str(remote)
-            lacking = _remote_missing(repo, selection.target.pointer, name, failed, selection.target.path)
+            asked = asked or _met(repo, None if remote is True else name)
+            lacking = _remote_missing(repo, selection.target, name, asked, failed)
             state = replace(state, remote_missing=lacking)
         found.append(state)
     is_fresh = bool(found) and all(t.state in ("absent", "error") for t in found)
@@ -70,6 +75,7 @@ def status(
         is_fresh,
         bool(repo.config.remote_names),
         repo.git.describe(head) if head and any(t.at for t in found) else "",
+        meter.requests,
         failed=tuple(failed),
         warnings=tuple(warnings),
     )
@@ -230,20 +236,31 @@ def _other_version(repo: Repo, target: Target, record: Record) -> str:
     return repo.version_name(target.pointer_path, record.root_id)
 
 
-def _remote_missing(
-    repo: Repo, pointer: Pointer, name: str | None, failed: list[Failure], path: bytes
-) -> int | None:
-    from dataver.transfer.lacking import count_lacking  # the remote's libraries
-
+def _met(repo: Repo, name: str | None) -> Remote | DataverError:
+    """Return a remote with its journal read, once for all targets, or why there is none."""
     try:
         remote = repo.remote(name)
         remote.refresh()
-        count = count_lacking(repo.trees, remote, pointer.root_id)
     except DataverError as error:
-        failed.append(error.failure(path))
+        return error
+    return remote
+
+
+def _remote_missing(
+    repo: Repo, target: Target, name: str, remote: Remote | DataverError, failed: list[Failure]
+) -> int | None:
+    """Return how many objects of a target's version the remote *name* lacks; None where that is not known."""
+    from dataver.transfer.lacking import count_lacking  # the remote's libraries
+
+    assert target.pointer is not None
+    try:
+        if isinstance(remote, DataverError):
+            raise remote
+        count = count_lacking(repo.trees, remote, target.pointer.root_id)
+    except DataverError as error:
+        failed.append(error.failure(target.path))
         return None
     if count:
-        failed.append(
-            MissingObjectError(f"data of {count} objects", f"remote {repo.remote_name(name)}").failure(path)
-        )
+        what = f"data of {count} objects"
+        failed.append(MissingObjectError(what, f"remote {name}").failure(target.path))
     return count

@@ -13,6 +13,7 @@ from dataver.errors import (
     NoCredentialsError,
     OfflineError,
     TlsError,
+    WrongEndpointError,
     WrongRegionError,
 )
 
@@ -46,8 +47,13 @@ _BUSY = frozenset(
         *("ServiceUnavailable", "Unavailable", "rateLimitExceeded", "userRateLimitExceeded", "429", "503"),
     )
 )
+_NO_STORE = frozenset(("404", "405", "501"))
+"""Statuses that an object store gives a code with, or never gives to what is asked of it."""
 _CODE = re.compile(r"<Code>([^<]{1,64})</Code>")
-_REGION = re.compile(r"<Region>([a-z0-9-]{1,32})</Region>|expecting '([a-z0-9-]{1,32})'")
+_REGION = re.compile(
+    r"<Region>([a-z0-9-]{1,32})</Region>|expecting '([a-z0-9-]{1,32})'"
+    r"|<Endpoint>[^<]{0,255}\bs3[.-]([a-z]{2}-[a-z0-9-]{1,29})\.amazonaws"
+)
 
 
 def group_of(scheme: str) -> str:
@@ -90,7 +96,9 @@ def error_of_code(
         return ClockSkewError(url)
     if code in _ELSEWHERE:
         region = _REGION.search(said)
-        return WrongRegionError(url, (region[1] or region[2]) if region else "")
+        return WrongRegionError(url, (region[1] or region[2] or region[3]) if region else "")
+    if code == "401" and group_of(scheme) == "gs":
+        return no_credentials(scheme, url) if "anonymous" in said.lower() else expired(scheme, url)
     if code in _UNKNOWN_KEYS:
         what = (
             "the secret key does not fit" if code == "SignatureDoesNotMatch" else "the key is not known there"
@@ -100,6 +108,8 @@ def error_of_code(
         return AccessDeniedError(operation, f"{url}/{key}")
     if code in _BUSY:
         return OfflineError(url, f"it is too busy ({code})", retry_after_s=retry_after_s, is_busy=True)
+    if code in _NO_STORE and group_of(scheme):
+        return WrongEndpointError(url, f"status {code}")
     if code in ("InternalError", "500", "502", "504", "RequestTimeout"):
         return OfflineError(url, f"it failed ({code})", retry_after_s=retry_after_s)
     return None

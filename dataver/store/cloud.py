@@ -3,6 +3,8 @@
 Every call has a deadline where the filesystem allows it; every foreign error becomes one of ours
 here.  Create-if-absent is relied on where the store is known to keep it (`probe` tries it as
 well); elsewhere a remote has one writer at a time.
+
+Longer than 300 lines because what filesystems differ in is met by each of the few calls.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dataver.errors import BucketNotFoundError, DataverError, OfflineError, RemoteError
+from dataver.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    DataverError,
+    OfflineError,
+    RemoteError,
+)
 from dataver.hashing import Buffer
 from dataver.store import filesystems
 from dataver.store.bucket import DEFAULT_TIMEOUT_S, Info, KeyMissingError, Request, check_key, deadline_s
@@ -19,6 +27,7 @@ from dataver.store.cloud_errors import converted, is_taken, is_unsatisfiable
 
 _CREATE_IF_ABSENT = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"))
 _OBJECT_STORES = _CREATE_IF_ABSENT | {"adl", "oss", "oci", "tos"}
+_READ_ONLY = frozenset(("http", "https"))
 _LISTING = 10
 """A listing has the time of this many small requests."""
 _UNKNOWN_SIZE = 40 << 20
@@ -114,6 +123,8 @@ class FsspecBucket:
                 )
         except Exception as error:  # noqa: BLE001  the door
             return self._past_the_end(error, key, start)
+        if size is not None and len(data) > size:
+            data = data[start:end]  # a web server that knows no ranges has sent all of it
         self.received += len(data)
         return bytes(data)
 
@@ -200,7 +211,14 @@ class FsspecBucket:
 
     # -- writing ----------------------------------------------------------------------------------
 
+    def _check_writable(self, operation: str, key: str) -> None:
+        """Raises: AccessDeniedError where the protocol knows no writing."""
+        if self.scheme in _READ_ONLY:
+            why = f"over {self.scheme} a remote can only be read"
+            raise AccessDeniedError(operation, f"{self.url}/{key}", why=why)
+
     def put(self, key: str, data: Buffer) -> None:
+        self._check_writable("write", key)
         try:
             # A copy: a call that ran out of time may go on in its own thread.
             self._write(self._path(key), bytes(data))
@@ -209,6 +227,7 @@ class FsspecBucket:
         self.sent += len(data)
 
     def put_file(self, key: str, path: str | os.PathLike[str]) -> None:
+        self._check_writable("write", key)
         size = os.stat(path).st_size
         target = self._path(key)
         try:
@@ -224,6 +243,7 @@ class FsspecBucket:
         self.sent += size
 
     def put_new(self, key: str, data: bytes) -> bool:
+        self._check_writable("write", key)
         path = self._path(key)
         try:
             if self.has_create_if_absent:
@@ -259,6 +279,8 @@ class FsspecBucket:
 
     def delete(self, keys: Iterable[str]) -> None:
         paths = [self._path(key) for key in keys]
+        if paths:
+            self._check_writable("delete", paths[0][len(self._root) + 1 :])
         for start in range(0, len(paths), _DELETED_AT_ONCE):
             self._delete(paths[start : start + _DELETED_AT_ONCE])
 

@@ -21,13 +21,17 @@ def try_once(fs: Any) -> None:
 
 
 def info(key: str, found: Mapping[str, Any]) -> Info:
-    """Return what a filesystem says of a key; each has its own word for the time."""
+    """Return what a filesystem says of a key; each has its own word for the time.
+
+    A web server's listing says no sizes: they count as 0, and whoever needs them asks for the key itself.
+    """
+    size = int(found.get("size") or 0)
     for word in ("LastModified", "last_modified", "mtime", "updated", "modified", "created"):
         when = found.get(word)
         if isinstance(when, datetime):
-            return Info(key, int(found["size"]), when.timestamp())
+            return Info(key, size, when.timestamp())
         if isinstance(when, int | float):
-            return Info(key, int(found["size"]), float(when))
+            return Info(key, size, float(when))
         if isinstance(when, str) and when:
-            return Info(key, int(found["size"]), datetime.fromisoformat(when).timestamp())
-    return Info(key, int(found["size"]), 0.0)
+            return Info(key, size, datetime.fromisoformat(when).timestamp())
+    return Info(key, size, 0.0)

@@ -1,4 +1,4 @@
-"""What lies on a remote by name, size and age: the only module that lists all of it.
+"""What lies on a remote by name, size and age, as a removal has to know it.
 
 A key of no known form is nobody's to delete and left out, but for what a broken upload of ours
 left under its temporary name.

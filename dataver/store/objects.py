@@ -13,12 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dataver.errors import AccessDeniedError, BucketNotFoundError, DataverError, OfflineError, RemoteError
+from dataver.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    DataverError,
+    RemoteError,
+    WrongEndpointError,
+    WrongRegionError,
+)
 from dataver.hashing import Buffer
 from dataver.parallel import threads_map_ordered
 from dataver.store import answers
 from dataver.store.bucket import Info, KeyMissingError, Request, check_key, deadline_s
-from dataver.store.s3_access import Access, find_access
+from dataver.store.object_errors import code_of, converted, is_refusal_without_reason, is_taken
+from dataver.store.s3_access import Access, find_access, region_of
 
 _LARGE = 1 << 20
 _LARGEST = 40 << 20
@@ -49,10 +57,11 @@ class ObjectStoreBucket:
             raise answers.no_credentials("s3", self.url)
         self._obstore: Any = obstore
         self._timeout_s = timeout_s
-        bucket, _, prefix = self.url.partition("://")[2].partition("/")
+        self._access = access
+        self._bucket, _, prefix = self.url.partition("://")[2].partition("/")
         self._root = prefix.strip("/")
         self._is_found = False
-        opened = partial(_opened, stores.S3Store, bucket, options, access, timeout_s)
+        opened = partial(_opened, stores.S3Store, self._bucket, options, access, timeout_s)
         # The timeout of a request counts its body too, so that large ones have clients of their own;
         # one for reading, which notices a stall at once, and one that waits while it uploads.
         self._small: Any = opened(_LARGE, has_stalls=True)
@@ -67,31 +76,17 @@ class ObjectStoreBucket:
 
     def _error(self, error: BaseException, operation: str, key: str) -> DataverError:
         """Return the error of ours that a foreign one stands for."""
-        text = str(error)
-        names = {kind.__name__ for kind in type(error).__mro__}
-        code = answers.code_in(text)
-        known = answers.error_of_code(
-            code or _status_of(text), scheme="s3", url=self.url, operation=operation, key=key, said=text
-        )
-        if known is not None:
-            return known
-        if code == "NoSuchKey":
-            self._is_found = True
-        if "FileNotFoundError" in names:
-            return KeyMissingError(self.url, key) if self._exists() else BucketNotFoundError(self.url)
-        if names & {"PermissionError", "PermissionDeniedError", "UnauthenticatedError"}:
-            return AccessDeniedError(operation, f"{self.url}/{key}")
-        found = answers.error_of_connection(text, self.url)
-        if found is not None:
-            return found
-        if "redirect" in text.lower():
-            found = answers.error_of_code(
-                "301", scheme="s3", url=self.url, operation=operation, key=key, said=text
-            )
-            assert found is not None
-            return found
-        said = text.partition("Debug source")[0].partition(" - ")[2].strip() or text.splitlines()[0]
-        return OfflineError(self.url, said.splitlines()[0][:200])
+        if "FileNotFoundError" in {kind.__name__ for kind in type(error).__mro__}:
+            code = code_of(error)
+            self._is_found |= code == "NoSuchKey"
+            is_there = code != "NoSuchBucket" and self._exists()
+            return KeyMissingError(self.url, key) if is_there else BucketNotFoundError(self.url)
+        found = converted(error, self.url, operation, key)
+        if isinstance(found, WrongRegionError) and not found.region:
+            return WrongRegionError(self.url, region_of(self._access.endpoint_url, self._bucket))
+        if isinstance(found, AccessDeniedError):
+            return AccessDeniedError(operation, found.what, why=found.why, whom=self._access.whom)
+        return found
 
     def _exists(self) -> bool:
         """Tell whether the bucket is there: a HEAD tells a missing bucket from a missing key no better."""
@@ -100,8 +95,11 @@ class ObjectStoreBucket:
         self.requests += 1
         try:
             next(iter(self._obstore.list(self._small, prefix="leases", chunk_size=1)), None)
-        except Exception as error:  # noqa: BLE001  the door; whoever may not list may yet read keys
-            return answers.code_in(str(error)) != "NoSuchBucket"
+        except Exception as error:
+            # Whoever may not list may yet read keys.
+            if isinstance(found := converted(error, self.url, "list", "leases"), WrongEndpointError):
+                raise found from error
+            return code_of(error) != "NoSuchBucket"
         self._is_found = True
         return True
 
@@ -157,6 +155,12 @@ class ObjectStoreBucket:
                 return None
             raise BucketNotFoundError(self.url) from error
         except Exception as error:
+            if is_refusal_without_reason(error):
+                # An answer to HEAD has no body: only one to GET says why, such as keys that have expired.
+                try:
+                    self.get(key, 0, 1)
+                except KeyMissingError:
+                    return None
             raise self._error(error, "look at", key) from error
         return Info(key, int(found["size"]), found["last_modified"].timestamp())
 
@@ -201,10 +205,7 @@ class ObjectStoreBucket:
             # Never in parts: what is killed then leaves nothing behind that costs and is not seen.
             self._obstore.put(store, path, source, use_multipart=False, mode=mode)
         except Exception as error:
-            if mode == "create" and (
-                type(error).__name__ in ("AlreadyExistsError", "PreconditionError")
-                or answers.code_in(str(error)) in answers.TAKEN
-            ):
+            if mode == "create" and is_taken(error):
                 return False
             if isinstance(error, FileNotFoundError):
                 raise BucketNotFoundError(self.url) from error
@@ -292,8 +293,3 @@ def _opened(
         retry_config={"max_retries": 0},
         credential_provider=access.renewed,
     )
-
-
-def _status_of(text: str) -> str:
-    """Return the HTTP status in what obstore says; empty where there is none."""
-    return text.partition("status code: ")[2][:3].strip()

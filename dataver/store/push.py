@@ -2,6 +2,8 @@
 
 The order is the promise: whoever finds an entry finds its segments, whoever finds a segment finds
 its packs, and a root that stands in a live segment is complete.
+
+Longer than 300 lines because what others' entries mean for a push is told beside the push itself.
 """
 
 from __future__ import annotations
@@ -97,14 +99,16 @@ class Push:
             self._unfinished = Unfinished(parts.local, self._lease.writer)
             self._stored = self._unfinished.take_over(parts.journal, self._own, parts.check)
             self._own.set_live(self._stored)
+            for left in self._unfinished.take_over_packs(parts.journal, parts.check):
+                self._take(left.table, left.size)
         except BaseException:
             self._lease.release()
             raise
 
     @property
     def resumed_objects(self) -> int:
-        """How many objects a push that broke had stored already."""
-        return sum(ref.rows for ref in self._stored)
+        """How many objects a push that broke had stored already; asked before anything is added."""
+        return sum(ref.rows for ref in self._stored) + self._fresh_rows
 
     def missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
         """Return the *names* that are neither live on the remote nor stored by this push already."""
@@ -122,12 +126,9 @@ class Push:
 
     def added(self, table: Table, size: int) -> None:
         """Take a pack of *size* bytes that was uploaded into the next segment."""
-        ref = PackRef(table.pack_id, size)
-        if not self._fresh:
-            self._fresh_since = self._parts.clock.monotonic()
-        self._fresh.append((ref, segment.bare_rows(table)))
-        self._fresh_rows += table.count
-        self._parts.check.note(*ref)
+        self._unfinished.note_pack(self._since, table, size)
+        self._take(table, size)
+        self._parts.check.note(table.pack_id, size)
         self._lease.renew()
         if (
             len(self._fresh) >= SEGMENT_PACKS
@@ -135,6 +136,12 @@ class Push:
             or self._parts.clock.monotonic() - self._fresh_since >= SEGMENT_AGE_S
         ):
             self._flush()
+
+    def _take(self, table: Table, size: int) -> None:
+        if not self._fresh:
+            self._fresh_since = self._parts.clock.monotonic()
+        self._fresh.append((PackRef(table.pack_id, size), segment.bare_rows(table)))
+        self._fresh_rows += table.count
 
     def add_pack(self, source: str | os.PathLike[str] | Buffer, table: Table, size: int) -> None:
         """Store a pack of *size* bytes and take it into the next segment."""
@@ -206,7 +213,7 @@ class Push:
         """Write a segment of the packs that none lists yet."""
         if not self._fresh:
             return
-        fresh = sorted(self._fresh)
+        fresh = sorted(dict(self._fresh).items())
         rows = [row for ordinal, (_, bare) in enumerate(fresh) for row in segment.with_ordinal(bare, ordinal)]
         rows.sort()
         packs = [ref for ref, _ in fresh]
@@ -214,6 +221,7 @@ class Push:
         self._fresh, self._fresh_rows = [], 0
         self._own.set_live(self._stored)
         self._unfinished.note(self._since, self._stored)
+        self._unfinished.listed(packs)
         self._lease.renew()
 
     def _merged(self) -> list[Merge]:
@@ -263,30 +271,45 @@ class Push:
         self._parts.segments.set_live(live)
         self._since = self._parts.journal.seen.seq
         removed = frozenset(pack for _, commit in entries if commit for pack in commit.packs_removed)
+        gone = frozenset(ref for _, commit in entries if commit for ref in commit.segments_removed)
         # Sources that somebody else has merged meanwhile are gone: our merge would bring them back.
-        kept = [done for done in self._merges if live.issuperset(done.sources)]
+        kept = [
+            done
+            for done in self._merges
+            if live.issuperset(done.sources) and (done.result is None or done.result.segment_id not in gone)
+        ]
         if self._pruned and (removed or len(kept) < len(self._merges)):
             # What made a lost pack dispensable may have been removed: the next push looks again.
             kept, self._pruned = [], frozenset()
         self._merges = kept
         has_records = any(entry.kind != COMMIT for entry, _ in entries)
-        if not removed and not has_records:
-            return
-        if overtaken is None:
-            raise RemoteStateError(self._parts.bucket.url, "another client removed packs during this push")
-        self._drop(removed)
-        overtaken(Overtaken(removed, has_records))
-        self._flush()
+        is_all_kept = self._drop(removed, gone)
+        if removed or has_records or not is_all_kept:
+            if overtaken is None:
+                raise RemoteStateError(
+                    self._parts.bucket.url, "another client removed packs during this push"
+                )
+            overtaken(Overtaken(removed, has_records))
+            self._flush()
 
-    def _drop(self, removed: frozenset[StructureId]) -> None:
-        """Write our segments anew without packs that were removed: their ids are never used again."""
+    def _drop(self, removed: frozenset[StructureId], gone: frozenset[StructureId]) -> bool:
+        """Write our segments anew without packs that were *removed*, and those that are *gone* themselves.
+
+        Their ids are never used again.  Returns False where of one that is gone there is no copy.
+        """
         kept: list[SegmentRef] = []
+        is_all_kept = True
         for ref in self._stored:
-            if any(pack.pack_id in removed for pack in self._own.packs_of(ref)):
-                rest = rewrite(self._parts.bucket, self._own, [ref], without=removed)
-                kept.extend([rest] if rest else [])
-            else:
-                kept.append(ref)
-        self._stored = kept
-        self._own.set_live(kept)
-        self._unfinished.note(self._since, kept)
+            try:
+                if ref.segment_id in gone or any(p.pack_id in removed for p in self._own.packs_of(ref)):
+                    rest = rewrite(self._parts.bucket, self._own, [ref], without=removed)
+                    kept.extend([rest] if rest else [])
+                else:
+                    kept.append(ref)
+            except MissingObjectError:
+                is_all_kept = False
+        if kept != self._stored:
+            self._stored = kept
+            self._own.set_live(kept)
+            self._unfinished.note(self._since, kept)
+        return is_all_kept

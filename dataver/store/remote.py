@@ -21,6 +21,7 @@ from dataver.errors import (
     NotARemoteError,
     RemoteError,
     RemoteStateError,
+    WrongEndpointError,
 )
 from dataver.formats import keys, layout
 from dataver.formats.commit import Commit
@@ -104,12 +105,15 @@ class Remote:
         """Open the remote in *bucket*; one request.
 
         *expected_id* is what the committed config pins, *seen* what this clone remembers.
-        Raises: NotARemoteError when there is none or another one; FormatError, RemoteError.
+        Raises: NotARemoteError when there is none or another one; WrongEndpointError, FormatError,
+        RemoteError.
         """
         try:
             data = bucket.get(layout.DESCRIPTION_KEY, 0, layout.MAX_TEXT_SIZE + 1)
         except KeyMissingError as error:
             raise NotARemoteError(bucket.url, "holds no dataver remote") from error
+        if data.lstrip()[:1] == b"<":
+            raise WrongEndpointError(bucket.url, "a web page")
         description = layout.decode_description(data)
         if expected_id is not None and description.remote_id != expected_id:
             raise NotARemoteError(

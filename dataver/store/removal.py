@@ -2,6 +2,8 @@
 
 What is deleted before an entry names it may be
 what somebody relies on; what an entry named and nobody deleted yet only takes room.
+
+Longer than 300 lines because what others' entries mean for a removal is told beside the removal itself.
 """
 
 from __future__ import annotations
@@ -78,6 +80,7 @@ class Removal:
                 self._lease.take_writer_lock()
             parts.journal.refresh(thoroughly=True)
             parts.segments.set_live(parts.journal.state.segments)
+            self._began_at = parts.journal.seen.seq
         except BaseException:
             self._lease.release()
             raise
@@ -99,6 +102,11 @@ class Removal:
         """The objects that lie in packs of this removal already."""
         return frozenset(name for _, table in self._fresh for name in table.names())
 
+    @property
+    def stored(self) -> frozenset[StructureId]:
+        """The packs that hold them, which no live segment lists yet."""
+        return frozenset(ref.pack_id for ref, _ in self._fresh)
+
     def add_pack(self, data: Buffer, table: Table) -> None:
         """Store a pack of objects that stay; no segment lists it before `commit`."""
         self._parts.bucket.put(layout.pack_key(table.pack_id), data)
@@ -112,6 +120,8 @@ class Removal:
         *still_holds* tells of entries after number *planned_at* whether all of it may go nonetheless.
         Raises: LostRaceError when it may not; RemoteError.
         """
+        # Entries that came before the plan may have removed what an earlier plan stored.
+        self._check_stored(self._parts.journal.entries_since(self._began_at))
         self._check(self._parts.journal.entries_since(planned_at), going, still_holds)
         packs = {**going.packs, **self._wasted.packs}
         sources = [ref for ref in self._parts.segments.live if self._is_touched(ref, going)]
@@ -134,9 +144,10 @@ class Removal:
         def take_into_account(entries: Entries) -> Draft:
             read = self._parts.journal.seen.seq
             try:
-                self._check(entries, going, still_holds, sources)
+                self._check(entries, going, still_holds, sources, added)
                 # Looking at what they named may have read further.
-                self._check(self._parts.journal.entries_since(read), going, still_holds, sources)
+                further = self._parts.journal.entries_since(read)
+                self._check(further, going, still_holds, sources, added)
             except LostRaceError:
                 wasted = {ref.segment_id: _size_of(ref) for ref in added}
                 self._wasted = Going(self._wasted.packs, {**self._wasted.segments, **wasted})
@@ -253,20 +264,30 @@ class Removal:
         going: Going,
         still_holds: Callable[[Entries], bool],
         sources: Sequence[SegmentRef] = (),
+        written: Sequence[SegmentRef] = (),
     ) -> None:
-        """Raises: LostRaceError where *entries* of others leave something other than what was planned."""
+        """Raises: LostRaceError where *entries* of others leave something other than what was planned.
+
+        *sources* are the live segments in whose place *written* come.
+        """
         commits = [commit for _, commit in entries if commit is not None]
         if not commits:
             return
         live = self._parts.journal.state.segments
         self._parts.segments.set_live(live)
-        removed = {pack_id for commit in commits for pack_id in commit.packs_removed}
+        self._check_stored(entries)
+        added = [ref for commit in commits for ref in commit.segments_added if ref in live]
+        gone = {segment_id for commit in commits for segment_id in commit.segments_removed}
+        is_changed = not live.issuperset(sources) or any(ref.segment_id in gone for ref in written)
+        if is_changed or self._is_taken(added, going) or not still_holds(entries):
+            raise LostRaceError(self._parts.bucket.url)
+
+    def _check_stored(self, entries: Entries) -> None:
+        """Raises: LostRaceError where *entries* removed a pack that `add_pack` stored."""
+        removed = {pack_id for _, commit in entries if commit is not None for pack_id in commit.packs_removed}
         if any(ref.pack_id in removed for ref, _ in self._fresh):
             # Our lease was taken for dead.  Ids that were removed are never used again.
             self.withdraw()
-            raise LostRaceError(self._parts.bucket.url)
-        added = [ref for commit in commits for ref in commit.segments_added if ref in live]
-        if not live.issuperset(sources) or self._is_taken(added, going) or not still_holds(entries):
             raise LostRaceError(self._parts.bucket.url)
 
     def _is_taken(self, added: Sequence[SegmentRef], going: Going) -> bool:

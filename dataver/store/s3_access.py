@@ -7,11 +7,14 @@ reads: a profile, a shared file, single sign-on, a role.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 _GOOD_FOR = timedelta(minutes=5)
+_ASKED_S = 5.0
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
 _FILES = (
     ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
     ("AWS_CONFIG_FILE", "~/.aws/config"),
@@ -32,6 +35,13 @@ class Access(NamedTuple):
     renewed: Callable[[], dict[str, Any]] | None
     """Gives keys that expire; None where `keys` has them."""
     is_anonymous: bool
+
+    @property
+    def whom(self) -> str:
+        """Return who asks, for people: the end of the key's id; empty where it is not known yet."""
+        if self.is_anonymous:
+            return "anonymous"
+        return f"key ...{self.keys[0][-4:]}" if self.keys else ""
 
     @property
     def has_credentials(self) -> bool:
@@ -64,6 +74,27 @@ def _keys(text: Mapping[str, str], env: Mapping[str, str]) -> tuple[str, str, st
     if "profile" not in text and env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY"):
         return env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env.get("AWS_SESSION_TOKEN", "")
     return None
+
+
+def region_of(endpoint_url: str, bucket: str) -> str:
+    """Return the region that any answer about *bucket* names in a header; empty where none does.
+
+    Asked without credentials, once a request was sent elsewhere: the client keeps that header to itself.
+    """
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # only where a region is wrong
+    from urllib.parse import urlsplit  # the same door
+
+    place = urlsplit(endpoint_url or "https://s3.amazonaws.com")
+    kind = HTTPConnection if place.scheme == "http" else HTTPSConnection
+    connection = kind(place.hostname or "", place.port, timeout=_ASKED_S)
+    try:
+        connection.request("HEAD", f"/{bucket}")
+        found = connection.getresponse().getheader("x-amz-bucket-region", "")
+    except (OSError, HTTPException):
+        return ""
+    finally:
+        connection.close()
+    return found if _REGION.fullmatch(found) else ""
 
 
 def _has_files(env: Mapping[str, str]) -> bool:

@@ -1,13 +1,20 @@
-"""What a push that broke left behind: segments that are stored but in no journal entry yet.
+"""What a push that broke left behind: packs and segments that are stored but in no journal entry yet.
 
-The next push of this clone takes them over, so that it sends again only what no segment lists.
+The next push of this clone takes them over, so that it sends again only what was on its way.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import msgspec
 
-from dataver.formats.segment import SegmentRef
+from dataver.errors import DataverError
+from dataver.formats.pack import Table, decode_table
+from dataver.formats.segment import PackRef, SegmentRef
+from dataver.hashing import xxh3_64
 from dataver.model.names import StructureId
 from dataver.store.journal import Journal
 from dataver.store.local import LocalCopies
@@ -15,6 +22,9 @@ from dataver.store.packcheck import PackCheck
 from dataver.store.segments import Segments
 
 _PREFIX = "push-"
+_PACK_PREFIX = "pushed-"
+_PACK_HEADER = struct.Struct("<8sQQQ")
+_PACK_MAGIC = b"dvpushd\1"
 _MOST_ENTRIES = 4096
 _LARGEST_FILE = 1 << 20
 
@@ -25,6 +35,13 @@ class _Left(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode = msgspec.json.Decoder(_Left).decode
+
+
+class LeftPack(NamedTuple):
+    """A pack that was stored and that no segment lists; size in bytes."""
+
+    table: Table
+    size: int
 
 
 class Unfinished:
@@ -47,14 +64,39 @@ class Unfinished:
                 self._local.remove(name)
                 continue
             self._taken_over.append(name)
-            removed: set[bytes] = set()
-            for _, commit in journal.entries_since(left.seq):
-                if commit is not None:
-                    removed.update(commit.packs_removed)
-                    removed.update(commit.segments_removed)
+            removed = _removed_since(journal, left.seq)
             refs = [SegmentRef(StructureId(bytes.fromhex(i)), p, r) for i, p, r in left.segments]
             found.update((ref, None) for ref in refs if _is_whole(ref, removed, segments, check))
         return list(found)
+
+    def take_over_packs(self, journal: Journal, check: PackCheck) -> list[LeftPack]:
+        """Return the packs that earlier pushes stored and listed nowhere, and that are there whole."""
+        found: list[LeftPack] = []
+        removed: dict[int, set[bytes]] = {}
+        for name in self._local.names(_PACK_PREFIX):
+            noted = _decode_pack(name, bytes(self._local.read(name) or b""))
+            if noted is None or not 0 <= journal.seen.seq - noted[0] <= _MOST_ENTRIES:
+                self._local.remove(name)
+                continue
+            self._taken_over.append(name)
+            seq, left = noted
+            if seq not in removed:
+                removed[seq] = _removed_since(journal, seq)
+            if left.table.pack_id not in removed[seq]:
+                found.append(left)
+        lost = check.lost({left.table.pack_id: left.size for left in found}, len(found)) if found else set()
+        return [left for left in found if left.table.pack_id not in lost]
+
+    def note_pack(self, seq: int, table: Table, size: int) -> None:
+        """Write down a pack of *size* bytes that is stored, until a segment lists it; *seq* as in `note`."""
+        data = bytes(table.data)
+        header = _PACK_HEADER.pack(_PACK_MAGIC, seq, size, _checked(seq, size, data))
+        self._local.write(_PACK_PREFIX + table.pack_id.hex(), [header, data])
+
+    def listed(self, packs: Iterable[PackRef]) -> None:
+        """Forget packs that a segment lists by now, after `note` named it."""
+        for pack in packs:
+            self._local.remove(_PACK_PREFIX + pack.pack_id.hex())
 
     def _read(self, name: str) -> _Left | None:
         data = self._local.read(name)
@@ -86,3 +128,32 @@ def _is_whole(ref: SegmentRef, removed: set[bytes], segments: Segments, check: P
     if packs is None or any(pack.pack_id in removed for pack in packs):
         return False
     return not check.lost({pack.pack_id: pack.size for pack in packs}, len(packs))
+
+
+def _removed_since(journal: Journal, seq: int) -> set[bytes]:
+    """Return the packs and segments that journal entries after *seq* removed."""
+    removed: set[bytes] = set()
+    for _, commit in journal.entries_since(seq):
+        if commit is not None:
+            removed.update(commit.packs_removed)
+            removed.update(commit.segments_removed)
+    return removed
+
+
+def _decode_pack(name: str, data: bytes) -> tuple[int, LeftPack] | None:
+    """Return what a note says of a pack and after which entry; None for a damaged one."""
+    if len(data) < _PACK_HEADER.size:
+        return None
+    magic, seq, size, checked = _PACK_HEADER.unpack_from(data)
+    rows = data[_PACK_HEADER.size :]
+    if magic != _PACK_MAGIC or checked != _checked(seq, size, rows):
+        return None
+    try:
+        table = decode_table(rows, check=None, end=size)
+    except DataverError:
+        return None
+    return (seq, LeftPack(table, size)) if name == _PACK_PREFIX + table.pack_id.hex() else None
+
+
+def _checked(seq: int, size: int, table: bytes) -> int:
+    return xxh3_64(seq.to_bytes(8, "little") + size.to_bytes(8, "little") + table)

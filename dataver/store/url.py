@@ -45,6 +45,8 @@ _PACKAGES = {
     "webhdfs": "requests",
 }
 """Schemes that a remote may have, and the package that opens each."""
+_EXTRAS = {"adlfs": "azure", "paramiko": "sftp", "webdav4": "webdav"}
+"""Packages that an extra of ours brings, and its name."""
 _USER_IN_HOST = frozenset(("abfs", "abfss"))
 """`abfs://container@account.host/`: what stands before the `@` there is no user."""
 _S3_ARGUMENTS = {
@@ -139,7 +141,8 @@ def open_bucket(
 
         return FsspecBucket(f"{scheme}://{rest}", arguments, timeout_s=timeout_s)
     except ImportError as error:
-        raise MissingExtraError(scheme, _PACKAGES[scheme]) from error
+        package = _PACKAGES[scheme]
+        raise MissingExtraError(scheme, package, extra=_EXTRAS.get(package, "")) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{scheme}:// options", str(error)) from error
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dataver.errors import DataverError, Failure, UnprovenError
+from dataver.errors import DataverError, Failure, IntegrityError, UnprovenError
 from dataver.formats.layout import pack_key
 from dataver.model.names import StructureId
 from dataver.progress import SILENT, Progress
 from dataver.store.bucket import Info
 from dataver.store.deleting import Doomed
-from dataver.store.leases import oldest_beginning_s
+from dataver.store.leases import DEAD_S, oldest_beginning_s
 from dataver.store.listing import Inventory, take_inventory
 from dataver.store.marks import Largest, Marks, Use
 from dataver.store.remote import Remote
@@ -122,10 +122,19 @@ class _Look:
     """By the store's clock."""
     limit_s: float
     """Only what was stored by then may go."""
+    own: frozenset[StructureId] = frozenset()
+    """Packs that an earlier plan of this collection stored: the next entry lists or removes them."""
 
     def is_old(self, info: Info) -> bool:
         """Tell whether that may go; where the store does not say when it came, it may not."""
         return 0.0 < info.modified_s <= self.limit_s
+
+    def is_abandoned(self, info: Info) -> bool:
+        """Tell whether that may go though no entry will name it: nobody who is at work can have stored it.
+
+        The state of a checkpoint lies there before its entry does, and no writer loses a race over it.
+        """
+        return self.is_old(info) and info.modified_s <= self.now_s - DEAD_S
 
 
 def rehearse(ends: Ends, keep: Keep, progress: Progress = SILENT) -> Collection:
@@ -150,12 +159,18 @@ def collect(ends: Ends, keep: Keep, writer: tuple[str, str], progress: Progress 
         for number in range(_TRIES):
             now_s = removal.now_s()
             limit_s = min(now_s - keep.grace_s, removal.oldest_writer_s())
-            look = _Look(take_inventory(ends.remote.bucket, ends.remote.seen.seq, now_s), now_s, limit_s)
-            plan = _plan(ends, keep, look, removal.renew, progress)
+            seq = ends.remote.seen.seq
+            look = _Look(take_inventory(ends.remote.bucket, seq, now_s), now_s, limit_s, removal.stored)
             try:
+                plan = _plan(ends, keep, look, removal.renew, progress)
                 return _carried_out(ends, removal, plan, progress)
             except LostRaceError:
                 if number == _TRIES - 1:
+                    raise
+            except IntegrityError:
+                # What is not there may have been taken away by another gc since the journal was read.
+                ends.remote.refresh()
+                if number == _TRIES - 1 or ends.remote.seen.seq == seq:
                     raise
     raise AssertionError
 
@@ -181,14 +196,14 @@ def _plan(ends: Ends, keep: Keep, look: _Look, alive: Callable[[], None], progre
     orphans = {
         pack_id: info.size
         for pack_id, info in inventory.packs.items()
-        if pack_id not in uses and look.is_old(info)
+        if pack_id not in uses and pack_id not in look.own and look.is_old(info)
     }
     segments = {
         segment_id: info.size
         for segment_id, info in inventory.segments.items()
         if segment_id not in ours and look.is_old(info)
     }
-    leftovers = (*filter(look.is_old, inventory.strays), *inventory.dead_leases)
+    leftovers = (*filter(look.is_abandoned, inventory.strays), *inventory.dead_leases)
     doomed = tuple(Doomed(info.key, info.size) for info in leftovers)
     return _Plan(seq, keeping, marks, uses, dead, rewritten, _few(orphans), _few(segments), doomed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from types import TracebackType
 
-from dataver.disk.disk import Disk
+from dataver.disk.disk import Clock, Disk
 from dataver.formats import codec
 from dataver.formats.pack import TARGET_SIZE
 from dataver.hashing import Buffer, xxh3_64
@@ -20,6 +20,8 @@ from dataver.store.packfile import PackWriter, WrittenPack
 BATCH_SIZE = 128 * 1024 * 1024
 """Bytes that wait in `tmp/` before they are synced and named together."""
 _BATCH_BLOBS = 4096
+_BATCH_AGE_S = 10.0
+"""On a slow network a batch is smaller: what a kill costs is some seconds of transfer."""
 
 
 class Intake:
@@ -28,8 +30,9 @@ class Intake:
     Used as a context manager: leaving it publishes what came, unless the user interrupts.
     """
 
-    def __init__(self, cache: Cache, disk: Disk) -> None:
-        self._cache, self._disk = cache, disk
+    def __init__(self, cache: Cache, disk: Disk, clock: Clock | None = None) -> None:
+        self._cache, self._disk, self._clock = cache, disk, clock or Clock()
+        self._published_at = self._clock.monotonic()
         self._open: dict[str, PackWriter] = {}
         self._packs: list[WrittenPack] = []
         self._blobs: list[tuple[str, Oid]] = []
@@ -77,7 +80,8 @@ class Intake:
 
     def _count(self, size: int) -> None:
         self._waiting += size
-        if self._waiting >= BATCH_SIZE or len(self._blobs) >= _BATCH_BLOBS:
+        age_s = self._clock.monotonic() - self._published_at
+        if self._waiting >= BATCH_SIZE or len(self._blobs) >= _BATCH_BLOBS or age_s >= _BATCH_AGE_S:
             self.publish()
 
     def publish(self) -> None:
@@ -92,6 +96,7 @@ class Intake:
                 writer_of_cache.take(packs, blobs)
                 writer_of_cache.commit()
         self.rounds += 1
+        self._published_at = self._clock.monotonic()
 
     def _drop(self) -> None:
         for writer in self._open.values():

@@ -25,6 +25,8 @@ _PAGES = 20
 """A listing, or a deletion of many, has the time of this many requests."""
 _GRACE = 1.25
 """Our own deadline comes after the client's, whose error says more."""
+_GIVEN_UP_S = 30.0
+"""For so long after a request was given up each other one has a single try, until one succeeds."""
 
 
 class Policy(NamedTuple):
@@ -57,6 +59,7 @@ class PatientBucket:
         self._bucket, self._clock, self._timeout_s = bucket, clock, timeout_s
         self._policy, self._chance = policy or Policy(), chance
         self._gate = Gate(_AT_ONCE)
+        self._given_up_until_s = 0.0
         self.retries = 0
         """Requests that were made again."""
 
@@ -185,12 +188,19 @@ class PatientBucket:
             except OfflineError as error:
                 if error.is_busy:
                     self._gate.narrow()
-                if tries >= self._tries_for(error):
-                    raise self._given_up(error, tries, self._clock.monotonic() - began) from error
+                # What cleans up after a request that was given up does not wait as long once more.
+                if began < self._given_up_until_s or tries >= self._tries_for(error):
+                    now = self._clock.monotonic()
+                    self._given_up_until_s = now + _GIVEN_UP_S
+                    raise self._given_up(error, tries, now - began) from error
                 self.retries += 1
                 self._clock.sleep(self._wait_s(error, tries))
+            except RemoteError:
+                self._given_up_until_s = 0.0
+                raise
             else:
                 self._gate.widen()
+                self._given_up_until_s = 0.0
                 return found
 
     def _in_time(self, call: Callable[[], T], deadline: float) -> T:

@@ -27,7 +27,8 @@ from dataver.formats.recipe import CHUNK_ABOVE, Recipe, decode_recipe
 from dataver.model.names import ObjectName, Oid, StructureId, blob_name, leaf_name, oid_of_name, recipe_name
 from dataver.model.tree import Entry
 from dataver.progress import SILENT, Progress, Task
-from dataver.transfer.assemble import assemble, pieces_of
+from dataver.transfer.assemble import RUN_SIZE, assemble, pieces_of
+from dataver.transfer.costs import requests_of, requests_to_read
 from dataver.transfer.intake import Intake
 from dataver.transfer.orders import Order, Places, find_elsewhere, read_sound
 from dataver.transfer.structure import Structure
@@ -51,6 +52,8 @@ class Received:
     packs: int = 0
     received: int = 0
     """Bytes of objects that came, or would come."""
+    requests: int = 0
+    """With a dry run: requests that would read them, beside those that the dry run took."""
     failed: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
     """Files that an erasure forbids: they are not fetched."""
@@ -188,6 +191,7 @@ class _Receiving:
             if self._dry_run:
                 for order in orders:
                     self._count(1, len(order.wanted), sum(one.stored for one in order.wanted))
+                    self._done.requests += requests_of(order)
                 return
             check_space(self._ends.cache.folder, places.raw + sum(self._large.values()))
             with self._progress.task("Fetching", total=places.count, size=places.raw) as task:
@@ -265,6 +269,8 @@ class _Receiving:
         if self._dry_run:
             places = [p.place for p in pieces_of(self._ends, recipe) if p.place is not None]
             self._count(0, len(places), sum(place.stored for place in places))
+            ranges = ((place.pack_id, place.offset, place.stored) for place in places)
+            self._done.requests += requests_to_read(ranges, RUN_SIZE)
             return
         try:
             made = assemble(self._ends, oid, recipe)

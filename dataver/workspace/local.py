@@ -86,10 +86,10 @@ def load_config(top: str, common_folder: str, overrides: Mapping[str, str], stat
 
     What was parsed is kept in *state* and used again while the files' stats are the same.
     """
-    parsed = _cached(state)
+    parsed = _cached(state, (top, common_folder))
     if parsed is None:
         parsed = _parse_files(config_files(top, common_folder))
-        state.put(_CONFIG_STATE, _dump(parsed))
+        state.put(_CONFIG_STATE, _dump(parsed, (top, common_folder)))
     layers = [layer_of(kind, path, tables) for kind, path, _, tables in parsed if tables]
     remotes = {name.split(".")[1] for layer in layers for name in layer.values if name.startswith("remote.")}
     layers.append(environment_layer(os.environ, remotes))
@@ -123,16 +123,17 @@ def _stamp(path: str) -> list[int]:
     return [st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino]
 
 
-def _environment() -> list[str]:
-    return [os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS")]
+def _environment(places: tuple[str, str]) -> list[str]:
+    """Return what decides which files are read: a clone that was copied as a whole has others."""
+    return [*places, *(os.environ.get(name, "") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"))]
 
 
-def _dump(parsed: _Parsed) -> bytes:
+def _dump(parsed: _Parsed, places: tuple[str, str]) -> bytes:
     rows = [[kind, path, stamp, dump_parsed(tables).decode()] for kind, path, stamp, tables in parsed]
-    return json.dumps([_environment(), rows]).encode()
+    return json.dumps([_environment(places), rows]).encode()
 
 
-def _cached(state: State) -> _Parsed | None:
+def _cached(state: State, places: tuple[str, str]) -> _Parsed | None:
     """Return what was parsed of files that are still the same, or None.
 
     A file that changed within the clock's last tick before it was read could change again unseen:
@@ -143,7 +144,7 @@ def _cached(state: State) -> _Parsed | None:
         return None
     try:
         environment, rows = json.loads(data)
-        if environment != _environment():
+        if environment != _environment(places):
             return None
         parsed: _Parsed = []
         for kind, path, stamp, tables in rows:

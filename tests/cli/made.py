@@ -15,7 +15,10 @@ from dataver import (
     Entry,
     FetchResult,
     PushResult,
+    RemoteStatsResult,
+    RequestEstimate,
     StatusResult,
+    Stored,
     TargetDiff,
     TargetStatus,
 )
@@ -142,3 +145,27 @@ def checked_out(**different: Any) -> CheckedOutTarget:
         "absent": 0,
     }
     return CheckedOutTarget(**{**usual, **different})
+
+
+def stats_result(**different: Any) -> RemoteStatsResult:
+    usual: dict[str, Any] = {
+        "remote": "origin",
+        "url": "s3://bucket/prefix",
+        "kinds": (Stored("blob", 120_000, 480_000_000), Stored("leaf", 310, 9_000_000)),
+        "is_sampled": True,
+        "packs": Stored("packs", 15, 489_000_000),
+        "segments": Stored("segments", 2, 7_700_000),
+        "rows": 120_310,
+        "missing_packs": Stored("packs", 0, 0),
+        "garbage_packs": Stored("packs", 0, 0),
+        "garbage_segments": Stored("segments", 0, 0),
+        "journal": Stored("entries", 41, 30_000),
+        "states": Stored("states", 0, 0),
+        "writers": (),
+        "files_per_pack": 8000.0,
+        "estimate": RequestEstimate(133, 150, 3),
+        "listings": 1,
+        "requests": 5,
+        "seconds": 0.1,
+    }
+    return RemoteStatsResult(**{**usual, **different})

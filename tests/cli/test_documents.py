@@ -41,6 +41,7 @@ RESULTS: dict[str, Result] = {
         REMOTE, can_list=True, can_write=True, can_delete=True, has_create_if_absent=True, is_new=True
     ),
     "remote-list": RemoteListResult((REMOTE,)),
+    "remote-stats": made.stats_result(),
     "config-list": ConfigListResult((ConfigValue("cache.link", "copy", "file"),)),
 }
 

@@ -114,7 +114,16 @@ def test_a_push_with_nothing_new_says_so() -> None:
 def test_a_dry_run_of_push_says_would() -> None:
     page = render_text.pushed(made.push_result(dry_run=True, present=1000))
 
-    assert page.lines == ["Would push 1,204 files, 3.1 GB to origin: 1,310 objects (1.0 kB already there)"]
+    assert page.lines == [
+        "Would push 1,204 files, 3.1 GB to origin: 1,310 objects (1.0 kB already there)",
+        "Cost: about 0 requests, 97 packs, 2.9 GB sent",
+    ]
+
+
+def test_a_verbose_push_says_what_it_cost() -> None:
+    page = render_text.pushed(made.push_result(requests=109), has_cost=True)
+
+    assert page.lines[1:] == ["Cost: 109 requests, 97 packs, 2.9 GB sent"]
 
 
 def test_fetch_says_what_came() -> None:
@@ -157,7 +166,22 @@ def test_a_dry_run_of_pull_says_what_would_come() -> None:
 
     page = render_text.pulled(_pull(fetch=made.fetch_result(dry_run=True), checkout=dry))
 
-    assert page.lines == ["Would fetch 810 objects of 800 files, 2.0 GB from origin"]
+    assert page.lines == [
+        "Would fetch 810 objects of 800 files, 2.0 GB from origin",
+        "Cost: about 70 requests, 63 packs, 1.9 GB received",
+    ]
+
+
+def test_a_verbose_fetch_says_what_it_cost() -> None:
+    page = render_text.fetched(made.fetch_result(), has_cost=True)
+
+    assert page.lines[1:] == ["Cost: 70 requests, 63 packs, 1.9 GB received"]
+
+
+def test_a_verbose_pull_says_what_it_cost() -> None:
+    page = render_text.pulled(_pull(requests=72), has_cost=True)
+
+    assert page.lines == ["Pulled 1,204 files, 3.1 GB", "Cost: 72 requests, 63 packs, 1.9 GB received"]
 
 
 def test_checkout_says_what_it_wrote_and_deleted() -> None:

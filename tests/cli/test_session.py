@@ -50,7 +50,7 @@ def _start(program: str) -> "subprocess.Popen[str]":
         (
             ["remote"],
             [
-                "error[usage]: dataver remote needs one of: add, list, remove, rename, set, default",
+                "error[usage]: dataver remote needs one of: add, list, remove, rename, set, default, stats",
                 "hint: dataver remote --help",
             ],
         ),

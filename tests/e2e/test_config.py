@@ -1,5 +1,8 @@
 """`config`: one list of keys, four places, and the environment above them."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from tests.e2e.cli import Json, dataver
@@ -129,3 +132,12 @@ def test_comments_in_the_config_survive_a_set(project: Project) -> None:
     project.run("config", "set", "cache.link", "copy")
 
     assert path.read_text().startswith("# ours\n")
+
+
+def test_a_clone_that_was_copied_as_a_whole_reads_its_own_settings(project: Project) -> None:
+    project.run("config", "set", "--local", "cache.link", "copy")
+    shutil.copytree(project.root, project.root.parent / "copied", symlinks=True)
+    copied = replace(project, root=project.root.parent / "copied")
+    (copied.local / "config.toml").write_text('[cache]\nlink = ["hardlink"]\n')
+
+    assert copied.run("config", "get", "cache.link").stdout.strip() == "hardlink"

@@ -13,6 +13,7 @@ from dataver.errors import (
     UnsupportedTargetError,
     UsageError,
 )
+from dataver.ops.configure import config_set
 from dataver.ops.init import init
 from dataver.ops.remotes import (
     remote_add,
@@ -166,3 +167,28 @@ def test_an_unknown_remote_is_refused_everywhere(two: Path) -> None:
 def test_without_remotes_there_is_no_default(top: Path) -> None:
     with Repo.open(str(top)) as repo, pytest.raises(NoRemoteError):
         remote_default(repo)
+
+
+def test_settings_given_when_a_remote_is_added_stand_where_each_may(top: Path) -> None:
+    with Repo.open(str(top)) as repo:
+        remote_add(repo, "origin", "../store", settings={"region": "eu-west-1", "profile": "work"})
+
+        assert repo.config.text("remote.origin.region") == "eu-west-1"
+        assert repo.config.text("remote.origin.profile") == "work"
+    assert "eu-west-1" in (top / CONFIG).read_text()
+    assert "work" not in (top / CONFIG).read_text()
+
+
+def test_an_unknown_setting_of_a_new_remote_is_refused_before_anything_is_made(top: Path) -> None:
+    with Repo.open(str(top)) as repo, pytest.raises(ConfigError):
+        remote_add(repo, "origin", "../store", settings={"colour": "red"})
+
+    assert not (top.parent / "store").exists()
+
+
+def test_what_the_settings_say_of_a_remote_holds_before_it_is_added(top: Path) -> None:
+    with Repo.open(str(top)) as repo:
+        config_set(repo, "remote.origin.region", "eu-west-1")
+
+        assert repo.config.remote("origin") is None
+        assert repo.config.remote_to_be("origin").region == "eu-west-1"

@@ -61,6 +61,7 @@ class Exchange:
     method: str
     path: str
     """With its query, as the request line has it."""
+    head: Head
     status: int = 0
     """Of the answer that the server or the proxy gave; 0 for none."""
     sent: int = 0
@@ -141,7 +142,7 @@ class Chaos:
                 for rule, uses in self._armed
                 if rule.matches(method, path) and uses.is_due(rule, self._random)
             )
-            exchange = Exchange(method, path, faults=faults)
+            exchange = Exchange(method, path, head, faults=faults)
             self._exchanges.append(exchange)
         return exchange
 

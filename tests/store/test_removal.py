@@ -243,6 +243,22 @@ def test_copies_that_somebody_removed_are_not_listed(bucket: Faulty) -> None:
     assert missing(bucket, kept) == []
 
 
+def test_copies_that_somebody_removed_before_the_last_plan_are_not_listed(bucket: Faulty) -> None:
+    kept = objects(3, "kept")
+    (pack,) = push(bucket, [*kept, *objects(3, "dead")])
+    remote = opened(bucket)
+    with remote.begin_removal("gc", "repo") as removal:
+        data, table = make_pack(kept)
+        removal.add_pack(data, table)
+        remove(bucket, Going({table.pack_id: len(data)}))
+        remote.refresh()
+
+        with pytest.raises(LostRaceError):
+            removal.commit(Going(dict([pack])), remote.seen.seq, lambda _: True)
+
+    assert missing(bucket, kept) == []
+
+
 def test_a_reader_finds_an_object_after_its_segment_was_removed(bucket: Faulty) -> None:
     kept = objects(3, "kept")
     pack, _ = push(bucket, kept, objects(3, "dead"))

@@ -88,7 +88,7 @@ def test_a_missing_package_is_named() -> None:
         open_bucket("az://container/x", {}, Disk())
 
     assert caught.value.package == "adlfs"
-    assert caught.value.hint == "pip install adlfs"
+    assert caught.value.hint == "pip install 'dataver[azure]'"
 
 
 def test_an_option_that_means_nothing_there_is_refused() -> None:
