@@ -8,6 +8,8 @@ gone on), as in Musuvathi and Qadeer, "Iterative context bounding for systematic
 multithreaded programs", PLDI 2007.  An actor that was preempted goes on only after somebody made a
 request that meets the one it was about to make: before that, the run is the same as one in which it
 was preempted a request later (Godefroid's sleep sets, narrowed to preemptions, which keeps the bound).
+
+Longer than 300 lines because the bucket that waits and the scheduler that it waits for are one thing.
 """
 
 from __future__ import annotations
@@ -243,16 +245,14 @@ def _drawn_by_name() -> Iterator[None]:
 
 
 def explore(
-    make: Callable[[], Bucket], works: Sequence[Work], *, preemptions: int, most: int = 1_000_000
+    make: Callable[[], Bucket], works: Sequence[Work], *, preemptions: int
 ) -> Iterator[tuple[Bucket, Outcome]]:
     """Yield what comes of each schedule with at most so many *preemptions*, depth first.
 
-    *make* returns the bucket that a run begins with.  At most *most* runs are made, those that turn
-    out to be the same as others among them.
+    *make* returns the bucket that a run begins with.
     """
     stack: list[list[int]] = [[]]
-    while stack and most:
-        most -= 1
+    while stack:
         chosen = stack.pop()
         bucket = make()
         run = _Run(bucket, works, chosen, preemptions)
