@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dataver.disk.disk import Clock
-from dataver.errors import DataverError, RemoteStateError
+from dataver.errors import DataverError, IntegrityError, RemoteStateError
 from dataver.formats import journal, layout
 from dataver.formats.commit import MAX_BODY_SIZE, Commit, decode_commit
 from dataver.formats.journal import COMMIT, STRIDE, Entry
@@ -90,6 +90,14 @@ class Reader:
 
     def newest(self, head: Head, *, thoroughly: bool) -> Head:
         """Return the newest head.  See `Journal.refresh`."""
+        try:
+            return self._newest(head, thoroughly=thoroughly)
+        except IntegrityError:
+            # A bit that flipped on its way looks like a forgery, once: what is one stays one.
+            self._recent.clear()
+        except DataverError:
+            self._recent.clear()
+            raise
         try:
             return self._newest(head, thoroughly=thoroughly)
         except DataverError:

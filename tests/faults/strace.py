@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.e2e.cli import program
-from tests.faults import warm
 
 MUTATING = (
     *("openat", "open", "creat", "write", "pwrite64", "writev", "pwritev"),

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dataver
+from tests import warm
 from tests.e2e.cli import environment, program
 from tests.e2e.project import Project, blob, new_project, publish
-from tests.faults import oracle, warm
+from tests.faults import oracle
 from tests.faults.oracle import Broken, Tree, expect
 
 OLD: Mapping[str, str | bytes] = {
@@ -221,7 +222,9 @@ class World:
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run the program here, undisturbed."""
-        return warm.run(args, self.root, self.env)
+        done = warm.run(args, self.root, self.env)
+        assert done is not None
+        return done
 
     def files(self) -> dict[str, Cell]:
         """Give path -> what it is, for everything in the work tree that is not Git's or a temp file."""

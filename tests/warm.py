@@ -15,6 +15,7 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,25 +27,41 @@ from dataver.__main__ import main
 _TIMEOUT_S = 90
 _PR_SET_PTRACER = 0x59616D61  # linux/prctl.h
 _ANYBODY = ctypes.c_ulong(-1)
-_ROOT = Path(__file__).parents[2]
+_IS_FREE = threading.Lock()
+_ROOT = Path(__file__).parents[1]
 
 
 @functools.cache
 def _server() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.warm"],
+        [sys.executable, "-m", "tests.warm"],
         cwd=_ROOT,
-        env={**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(_ROOT),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # What it is started with decides how the streams of every run are encoded.
+            "LC_ALL": "C.UTF-8",
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def run(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the program with *args*; after 90 seconds it is ended by a signal."""
-    hold(args, cwd, env)
-    return let_go(args)
+def run(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
+    """Run the program with *args*; after 90 seconds it is ended by a signal.
+
+    Returns None where another thread has one running: it may wait for this one.
+    """
+    if not _IS_FREE.acquire(blocking=False):
+        return None
+    try:
+        hold(args, cwd, env)
+        return let_go(args)
+    finally:
+        _IS_FREE.release()
 
 
 def hold(args: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int:
@@ -113,7 +130,7 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
         for fd in outputs:
             with open(fd, "rb") as file:
                 file.seek(0)
-                said.append(file.read().decode(errors="replace"))
+                said.append(file.read().decode(errors="surrogateescape"))
         answers.write(json.dumps([os.waitstatus_to_exitcode(status), *said]) + "\n")
         answers.flush()
 
