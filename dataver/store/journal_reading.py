@@ -2,6 +2,9 @@
 
 Nothing new is one request.  A late or fresh clone finds the newest number by hint, gallop and
 bisection, takes the state of the newest checkpoint, and reads the few entries after it.
+
+Longer than 300 lines because what was read, what is believed of it and what is kept of it in this
+clone are one chain of trust: cut apart, each half would have to be told what the other proved.
 """
 
 from __future__ import annotations
