@@ -44,23 +44,8 @@ def pointer_blobs(program: Program, ranges: Sequence[str], head: str | None) -> 
         arguments.insert(0, head)  # a detached HEAD is on no branch
     if not arguments:
         return []
-    # --full-history: without it git follows one parent of a merge whose result equals that parent.
-    listing = ("rev-list", "--full-history", "--topo-order", "--reverse", *arguments)
-    commits = program.attempt(*listing, "--", _POINTERS, has_pattern=True)
-    if commits.status:
-        if b"bad revision" in commits.stderr or b"bad object" in commits.stderr:
-            raise UnknownRevisionError(" ".join(ranges))
-        raise program.error_of(listing, commits)
-    if not commits.stdout:
-        return []
-    # -m: a merge is compared with each of its parents, so what only the merge brought is seen.
-    said = program.ask(
-        *("diff-tree", "--stdin", "-r", "-m", "--root", "--raw", "-z", "--no-renames", "--no-abbrev"),
-        *("--", _POINTERS),
-        stdin=commits.stdout,
-        has_pattern=True,
-    )
-    return parse_history(said)
+    said = _changes_of_pointers(program, ranges, ("--topo-order", "--reverse", *arguments))
+    return parse_history(said) if said else []
 
 
 def pointer_log(program: Program, ranges: Sequence[str]) -> list[PointerCommit]:
@@ -70,22 +55,31 @@ def pointer_log(program: Program, ranges: Sequence[str]) -> list[PointerCommit]:
     """
     for word in ranges:
         check_revision(word)
+    output = (f"--format={LOG_FORMAT}", "--encoding=UTF-8")
+    said = _changes_of_pointers(program, ranges, ("--date-order", *ranges), output)
+    return parse_log(said) if said else []
+
+
+def _changes_of_pointers(
+    program: Program, ranges: Sequence[str], listed: Sequence[str], output: Sequence[str] = ()
+) -> bytes:
+    """Return what git says of each commit that changed a pointer; *ranges* are those that a person gave."""
     # --full-history: what happened on a side branch happened, whatever the merge made of it.
-    listing = ("rev-list", "--full-history", "--date-order", *ranges)
+    listing = ("rev-list", "--full-history", *listed)
     commits = program.attempt(*listing, "--", _POINTERS, has_pattern=True)
     if commits.status:
         if b"bad revision" in commits.stderr or b"bad object" in commits.stderr:
             raise UnknownRevisionError(" ".join(ranges))
         raise program.error_of(listing, commits)
     if not commits.stdout:
-        return []
-    said = program.ask(
+        return b""
+    # -m: a merge is compared with each of its parents, so what only the merge brought is seen.
+    return program.ask(
         *("diff-tree", "--stdin", "-r", "-m", "--root", "--raw", "-z", "--no-renames", "--no-abbrev"),
-        *(f"--format={LOG_FORMAT}", "--encoding=UTF-8", "--", _POINTERS),
+        *(*output, "--", _POINTERS),
         stdin=commits.stdout,
         has_pattern=True,
     )
-    return parse_log(said)
 
 
 def commit_info(program: Program, sha: str) -> CommitInfo:

@@ -7,6 +7,8 @@ import re
 from typing import NamedTuple
 
 from dataver.disk.disk import Clock
+from dataver.disk.folders import entries_of
+from dataver.disk.space import free_space
 from dataver.errors import (
     DataverError,
     FormatError,
@@ -73,9 +75,10 @@ def look_at_cache(found: Findings, config: Config, place: GitPlace, *, clock: Cl
 
 
 def _look_at_room(found: Findings, folder: str) -> None:
-    room = os.statvfs(folder)
-    free = room.f_bavail * room.f_frsize
-    if free < _LITTLE:
+    free = free_space(folder)
+    if free is None:
+        found.warn("room", "the file system does not say how much is free where the cache lies")
+    elif free < _LITTLE:
         found.warn("room", f"{show_bytes(free)} free where the cache lies", "dataver gc --dry-run")
     else:
         found.ok("room", f"{show_bytes(free)} free where the cache lies")
@@ -133,13 +136,13 @@ def _look_at_links(found: Findings, config: Config, folder: str, top: str) -> No
 
 def _look_at_leftovers(found: Findings, folder: str, clock: Clock) -> None:
     now = clock.now_s()
-    old = [e for e in _entries(f"{folder}/tmp") if now - e.stat(follow_symlinks=False).st_mtime > _OLD_S]
+    old = [e for e in entries_of(f"{folder}/tmp") if now - e.stat(follow_symlinks=False).st_mtime > _OLD_S]
     if old:
         size = sum(e.stat(follow_symlinks=False).st_size for e in old)
         found.warn(
             "cache", f"{len(old)} temp files of commands that were killed, {show_bytes(size)}", "dataver gc"
         )
-    damaged = len(_entries(f"{folder}/quarantine"))
+    damaged = len(entries_of(f"{folder}/quarantine"))
     if damaged:
         what = "1 damaged file was" if damaged == 1 else f"{damaged} damaged files were"
         found.warn("cache", f"{what} set aside in quarantine", "dataver verify --cache")
@@ -158,11 +161,3 @@ def _look_at_users(found: Findings, folder: str) -> None:
             message = f"a repository that used it is gone: {show_path(user.root)}"
             hint = f"if it is gone for good: dataver gc --forget {show_path(user.root)}"
             found.warn("cache", message, hint)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda e: e.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []

@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataver.disk.disk import Clock, Disk
 from dataver.erasure.records import fold
 from dataver.errors import DataverError, UnsafeError
-from dataver.formats.state import Seen, decode_seen
 from dataver.git import GitPlace
 from dataver.model.config import Config, RemoteSettings
 from dataver.ops.findings import Findings
 from dataver.progress import Progress
 from dataver.store.remote import Remote, Surroundings
-from dataver.transfer.connect import bucket_of, folder_of
+from dataver.transfer.connect import bucket_of, seen_of
 from dataver.workspace import local
 
 _SKEW_S = 300.0
@@ -52,7 +51,7 @@ def _look_at(found: Findings, settings: RemoteSettings, config: Config, place: G
     remote = Remote.open(
         bucket,
         expected_id=settings.id or None,
-        seen=_seen(common, settings.id),
+        seen=seen_of(common, settings.id),
         around=Surroundings(disk, clock, None),
     )
     try:
@@ -90,14 +89,3 @@ def _compare_secret(found: Findings, remote: Remote, topic: str, common_folder: 
         )
     if there is None and here is not None:
         found.ok(topic, "holds no secret yet: the first push brings it")
-
-
-def _seen(common_folder: str, remote_id: str) -> Seen | None:
-    """Return what this clone remembers of a remote, so that one that was rolled back is noticed."""
-    if not remote_id:
-        return None
-    try:
-        with open(f"{folder_of(common_folder)}/{remote_id}.toml", "rb") as file:
-            return decode_seen(file.read(4096), remote_id)
-    except OSError:
-        return None

@@ -133,6 +133,25 @@ def get_all(bucket: Bucket, requests: Sequence[Request], jobs: int) -> list[byte
     return found
 
 
+def get_or_error(bucket: Bucket, request: Request) -> bytes | RemoteError:
+    """Return what `get` gives for a request, or its error as a value."""
+    try:
+        return bucket.get(*request)
+    except RemoteError as error:
+        return error
+
+
+def put_unless_there(bucket: Bucket, key: str, data: bytes) -> bool:
+    """Store *data* if nothing is under *key*, in a store that knows no such condition.
+
+    Nothing forbids two winners: the one whose bytes remained is it.
+    """
+    if bucket.head(key) is not None:
+        return False
+    bucket.put(key, data)
+    return bucket.get(key, 0, len(data) + 1) == data
+
+
 def deadline_s(size: int, timeout_s: float) -> float:
     """Return how long a request of *size* bytes may take; one without a body has *timeout_s*."""
     return timeout_s * (1 + size / _BYTES_PER_TIMEOUT)

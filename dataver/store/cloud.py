@@ -22,7 +22,16 @@ from dataver.errors import (
 )
 from dataver.hashing import Buffer
 from dataver.store import filesystems
-from dataver.store.bucket import DEFAULT_TIMEOUT_S, Info, KeyMissingError, Request, check_key, deadline_s
+from dataver.store.bucket import (
+    DEFAULT_TIMEOUT_S,
+    Info,
+    KeyMissingError,
+    Request,
+    check_key,
+    deadline_s,
+    get_or_error,
+    put_unless_there,
+)
 from dataver.store.cloud_errors import converted, is_taken, is_unsatisfiable
 
 _CREATE_IF_ABSENT = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"))
@@ -142,7 +151,7 @@ class FsspecBucket:
 
     def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | RemoteError]:
         if len(requests) <= 1 or not self._is_async:
-            return [self._get_or_error(request) for request in requests]
+            return [get_or_error(self, request) for request in requests]
         paths = [self._path(key) for key, _, _ in requests]
         starts = [start for _, start, _ in requests]
         ends = [None if size is None else start + size for _, start, size in requests]
@@ -171,12 +180,6 @@ class FsspecBucket:
             raise answer
         try:
             return self._past_the_end(answer, request[0], request[1])
-        except RemoteError as error:
-            return error
-
-    def _get_or_error(self, request: Request) -> bytes | RemoteError:
-        try:
-            return self.get(*request)
         except RemoteError as error:
             return error
 
@@ -244,21 +247,17 @@ class FsspecBucket:
 
     def put_new(self, key: str, data: bytes) -> bool:
         self._check_writable("write", key)
+        if not self.has_create_if_absent:
+            return put_unless_there(self, key, data)
         path = self._path(key)
         try:
-            if self.has_create_if_absent:
-                self._call("pipe_file", path, data, mode="create", deadline_s=self._time_s(len(data)))
-            elif self._call("exists", path, deadline_s=self._timeout_s):
-                return False
-            else:
-                self._write(path, data)
+            self._call("pipe_file", path, data, mode="create", deadline_s=self._time_s(len(data)))
         except Exception as error:
             if is_taken(error):
                 return False
             raise self._error(error, "write", key) from error
         self.sent += len(data)
-        # Where nothing forbids two winners, the one whose bytes remained is it.
-        return self.has_create_if_absent or self.get(key) == data
+        return True
 
     def _write(self, path: str, data: bytes) -> None:
         deadline_s = self._time_s(len(data))

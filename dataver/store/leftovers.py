@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dataver.disk.disk import Disk
+from dataver.disk.folders import entries_of
 from dataver.errors import local_error
 from dataver.store.trash import is_old
 
@@ -31,7 +32,7 @@ class Leftover(NamedTuple):
 def old_files(folder: str, now_s: float, age_s: float) -> list[Leftover]:
     """Return the files right in *folder* that were last changed at least *age_s* seconds ago."""
     found = []
-    for entry in _entries(folder):
+    for entry in entries_of(folder):
         with contextlib.suppress(FileNotFoundError):
             seen = entry.stat(follow_symlinks=False)
             if is_old(seen, now_s, age_s):
@@ -42,7 +43,7 @@ def old_files(folder: str, now_s: float, age_s: float) -> list[Leftover]:
 def old_folders(folder: str, now_s: float, age_s: float) -> list[Leftover]:
     """Return the folders in *folder* that were made, or last got something, *age_s* seconds ago."""
     found = []
-    for entry in _entries(folder):
+    for entry in entries_of(folder):
         if not entry.is_dir(follow_symlinks=False):
             continue
         seen = entry.stat(follow_symlinks=False)
@@ -50,16 +51,6 @@ def old_folders(folder: str, now_s: float, age_s: float) -> list[Leftover]:
         if changed <= now_s and now_s - changed >= age_s:
             found.append(Leftover(entry.path, sum(_sizes(entry.path))))
     return found
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda e: e.name)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise local_error(error, folder) from error
 
 
 def _sizes(folder: str) -> Iterator[int]:

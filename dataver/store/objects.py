@@ -24,7 +24,15 @@ from dataver.errors import (
 from dataver.hashing import Buffer
 from dataver.parallel import threads_map_ordered
 from dataver.store import answers
-from dataver.store.bucket import Info, KeyMissingError, Request, check_key, deadline_s
+from dataver.store.bucket import (
+    Info,
+    KeyMissingError,
+    Request,
+    check_key,
+    deadline_s,
+    get_or_error,
+    put_unless_there,
+)
 from dataver.store.object_errors import code_of, converted, is_refusal_without_reason, is_taken
 from dataver.store.s3_access import Access, find_access, region_of
 
@@ -138,13 +146,8 @@ class ObjectStoreBucket:
         return whole[start:] if size is None else whole[start : start + size]
 
     def get_many(self, requests: Sequence[Request], jobs: int) -> list[bytes | RemoteError]:
-        return list(threads_map_ordered(self._get_or_error, requests, min(jobs, len(requests)) or 1))
-
-    def _get_or_error(self, request: Request) -> bytes | RemoteError:
-        try:
-            return self.get(*request)
-        except RemoteError as error:
-            return error
+        jobs = min(jobs, len(requests)) or 1
+        return list(threads_map_ordered(partial(get_or_error, self), requests, jobs))
 
     def head(self, key: str) -> Info | None:
         self.requests += 1
@@ -192,11 +195,7 @@ class ObjectStoreBucket:
     def put_new(self, key: str, data: bytes) -> bool:
         if self.has_create_if_absent:
             return self._put(key, data, len(data), "create")
-        if self.head(key) is not None:
-            return False
-        self._put(key, data, len(data), "overwrite")
-        # Where nothing forbids two winners, the one whose bytes remained is it.
-        return self.get(key, 0, len(data) + 1) == data
+        return put_unless_there(self, key, data)
 
     def _put(self, key: str, source: Buffer | Path, size: int, mode: str) -> bool:
         path, store = self._path(key), self._sending if size > _LARGE else self._small

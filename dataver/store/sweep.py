@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from dataver.disk.space import free_space
 from dataver.errors import (
     CorruptObjectError,
     DiskFullError,
@@ -131,12 +132,14 @@ class _Sweep:
 
     def _group(self, plans: Sequence[PackPlan]) -> list[PackPlan]:
         """Return the first of *plans* that fit into one pack and on the disk, at least one that does."""
-        room = _room(self._cache.folder) - RESERVE
+        free = free_space(self._cache.folder)
         group: list[PackPlan] = []
         size = 0
         for plan in plans:
             size += plan.staying_size
-            if size > room or (group and size > TARGET_SIZE):
+            # Where nobody can say, the writing itself will.
+            is_full = free is not None and size > free - RESERVE
+            if is_full or (group and size > TARGET_SIZE):
                 break
             group.append(plan)
         return group
@@ -223,8 +226,3 @@ class _Others:
 
 def _is_structure(plan: PackPlan) -> bool:
     return os.path.basename(plan.pack.path).startswith("s-")
-
-
-def _room(folder: str) -> int:
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize

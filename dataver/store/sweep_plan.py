@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dataver.disk.folders import entries_of
 from dataver.errors import local_error
 from dataver.formats.pack import Row
 from dataver.hashing import ALGORITHM_NAMES
@@ -170,18 +171,8 @@ def loose_blobs(cache: Cache) -> Iterator[tuple[Oid, os.stat_result]]:
     """Yield every loose blob with its stat.  Raises: local errors."""
     for algorithm in ALGORITHM_NAMES.values():
         top = f"{cache.folder}/objects/{algorithm}"
-        for folder in _entries(top):
-            for entry in _entries(folder.path) if folder.is_dir(follow_symlinks=False) else ():
+        for folder in entries_of(top):
+            for entry in entries_of(folder.path) if folder.is_dir(follow_symlinks=False) else ():
                 oid = cache.loose.oid_of_path(entry.path)
                 if oid is not None and entry.is_file(follow_symlinks=False):
                     yield oid, entry.stat(follow_symlinks=False)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda e: e.name)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise local_error(error, folder) from error

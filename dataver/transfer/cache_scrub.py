@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dataver.disk.digest import digest_file
-from dataver.errors import DataverError, UnsupportedError, local_error
+from dataver.disk.folders import entries_of
+from dataver.errors import DataverError, UnsupportedError
 from dataver.formats.codec import ZSTD
 from dataver.formats.pack import FOOTER_SIZE, HEADER_SIZE, NONCE_SIZE, ROW_SIZE, Row, Table
 from dataver.formats.redaction import Erased
@@ -41,38 +42,28 @@ def cache_files(folder: str) -> tuple[list[CacheFile], list[str]]:
     """
     found: list[CacheFile] = []
     strays: list[str] = []
-    for entry in _scan(f"{folder}/packs"):
+    for entry in entries_of(f"{folder}/packs"):
         is_pack = len(entry.name) == 66 and entry.name[:2] in ("s-", "d-") and _is_hex(entry.name[2:])
         if is_pack and entry.is_file(follow_symlinks=False):
             found.append(CacheFile(entry.path, entry.stat(follow_symlinks=False).st_size, None))
         else:
             strays.append(entry.path)
     loose = Loose(folder)
-    for above in _scan(f"{folder}/objects"):
+    for above in entries_of(f"{folder}/objects"):
         if above.name not in ALGORITHM_NAMES.values() or not above.is_dir(follow_symlinks=False):
             strays.append(above.path)
             continue
-        for middle in _scan(above.path):
+        for middle in entries_of(above.path):
             if not middle.is_dir(follow_symlinks=False):
                 strays.append(middle.path)
                 continue
-            for entry in _scan(middle.path):
+            for entry in entries_of(middle.path):
                 oid = loose.oid_of_path(entry.path)
                 if oid is None:
                     strays.append(entry.path)
                 else:
                     found.append(CacheFile(entry.path, entry.stat(follow_symlinks=False).st_size, oid))
     return found, strays
-
-
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise local_error(error, folder) from error
 
 
 def _is_hex(text: str) -> bool:

@@ -68,7 +68,7 @@ def open_remote(
     remote = Remote.open(
         bucket,
         expected_id=settings.id or None,
-        seen=_seen(common_folder, settings.id) if settings.id else None,
+        seen=seen_of(common_folder, settings.id),
         around=around,
     )
     if settings.is_url_committed and not settings.id:
@@ -80,7 +80,13 @@ def open_remote(
     return remote
 
 
-def _seen(common_folder: str, remote_id: str) -> Seen | None:
+def seen_of(common_folder: str, remote_id: str) -> Seen | None:
+    """Return what this clone remembers of a remote, so that one that was rolled back is noticed.
+
+    Raises: FormatError, local errors.
+    """
+    if not remote_id:
+        return None
     path = f"{folder_of(common_folder)}/{remote_id}.toml"
     try:
         with open(path, "rb") as file:

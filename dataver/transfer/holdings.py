@@ -10,21 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dataver.errors import DataverError, Failure, MissingObjectError
-from dataver.formats.recipe import CHUNK_ABOVE, decode_recipe
+from dataver.formats.recipe import CHUNK_ABOVE
 from dataver.formats.tree import Leaf
-from dataver.hashing import Buffer
-from dataver.model.names import (
-    ObjectName,
-    blob_name,
-    chunk_name,
-    leaf_name,
-    oid_of_name,
-    recipe_name,
-    root_name,
-)
+from dataver.model.names import ObjectName, blob_name, leaf_name, oid_of_name, root_name
 from dataver.model.tree import Entry, Root
 from dataver.progress import SILENT, Progress
-from dataver.transfer.orders import read_sound
+from dataver.transfer.recipes import chunks_there, name_there
 from dataver.transfer.structure import Structure
 from dataver.transfer.wanted import Ends, Version
 
@@ -112,8 +103,7 @@ class Holdings:
         for entry in leaf.view:
             if entry.oid is None or (denies is not None and denies(entry.path, entry.oid)):
                 continue
-            name = (recipe_name if entry.size > CHUNK_ABOVE else blob_name)(entry.oid)
-            self._batch.setdefault(name, []).append((entry, lack))
+            self._batch.setdefault(name_there(entry.oid, entry.size), []).append((entry, lack))
         if len(self._batch) >= _ASK_AT_ONCE:
             self._ask()
 
@@ -133,22 +123,9 @@ class Holdings:
 
     def _incomplete(self, recipes: dict[ObjectName, Entry]) -> set[ObjectName]:
         """Return those of *recipes*, all on the remote, that cannot be read or lack chunks."""
-        bodies: dict[ObjectName, Buffer] = {}
-        if recipes:
-            for found in read_sound(self._ends.remote, recipes, self._ends.jobs):
-                bodies.update(found)
-        chunks: dict[ObjectName, list[ObjectName]] = {}
-        incomplete = set()
-        for name, entry in recipes.items():
-            try:
-                parts = decode_recipe(bodies.get(name, b""), entry.size).chunks
-            except DataverError:
-                incomplete.add(name)
-                continue
-            chunks[name] = [chunk_name(oid) for oid, _ in parts]
-        absent = set(self._missing(list(dict.fromkeys(c for each in chunks.values() for c in each))))
-        incomplete.update(name for name, each in chunks.items() if not absent.isdisjoint(each))
-        return incomplete
+        chunks = chunks_there(self._ends, recipes)
+        absent = set(self._missing(list(dict.fromkeys(c for each in chunks.values() for c in each or ()))))
+        return {name for name, each in chunks.items() if each is None or not absent.isdisjoint(each)}
 
     def _missing(self, names: Sequence[ObjectName]) -> list[ObjectName]:
         self.objects += len(names)

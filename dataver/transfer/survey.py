@@ -18,27 +18,25 @@ from dataver.errors import (
     erased_warning,
     show_path,
 )
-from dataver.formats.recipe import CHUNK_ABOVE, decode_recipe
+from dataver.formats.recipe import CHUNK_ABOVE
 from dataver.formats.redaction import Erased, redact
 from dataver.formats.root import encode_root
 from dataver.formats.tree import Leaf, encode_leaf
-from dataver.hashing import Buffer
 from dataver.model.names import (
     BLOB,
     ObjectName,
     Oid,
     StructureId,
     blob_name,
-    chunk_name,
     leaf_name,
     oid_of_name,
     recipe_name,
     root_name,
 )
 from dataver.model.tree import Entry, LeafRef, Root
-from dataver.transfer.orders import read_sound
 from dataver.transfer.outgoing import Outgoing
 from dataver.transfer.pack_up import Lacks
+from dataver.transfer.recipes import chunks_there, name_there
 from dataver.transfer.structure import Structure
 from dataver.transfer.verify import UNREADABLE
 from dataver.transfer.wanted import Ends, Version, corrupt_failure, missing_failure
@@ -136,8 +134,7 @@ class Survey:
         self._leaves[leaf.leaf_id] = len(files), sum(e.size for e in files)
         for entry in files:
             assert entry.oid is not None
-            name = (recipe_name if entry.size > CHUNK_ABOVE else blob_name)(entry.oid)
-            self._batch.setdefault(name, entry)
+            self._batch.setdefault(name_there(entry.oid, entry.size), entry)
         if len(self._batch) >= _ASK_AT_ONCE:
             self._ask()
 
@@ -189,21 +186,11 @@ class Survey:
 
     def _incomplete(self, present: dict[ObjectName, Entry]) -> list[Oid]:
         """Return the large blobs whose recipe is on the remote while chunks of it are not."""
-        if not present:
-            return []
-        recipes: dict[ObjectName, Buffer] = {}
-        for found in read_sound(self._ends.remote, present, self._ends.jobs):
-            recipes.update(found)
-        incomplete = []
-        for name, entry in present.items():
-            try:
-                chunks = decode_recipe(recipes.get(name, b""), entry.size).chunks
-            except DataverError:
-                incomplete.append(oid_of_name(name))
-                continue
-            if self._lacks(sorted({chunk_name(oid) for oid, _ in chunks})):
-                incomplete.append(oid_of_name(name))
-        return incomplete
+        return [
+            oid_of_name(name)
+            for name, chunks in chunks_there(self._ends, present).items()
+            if chunks is None or self._lacks(sorted(set(chunks)))
+        ]
 
     # -- what cannot be sent ------------------------------------------------------------------
 

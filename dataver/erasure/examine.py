@@ -1,0 +1,95 @@
+"""What an erasure touches of a store: contents by their ids, leaves entry by entry, roots by leaves.
+
+Pure: decides from bytes in memory.  Caches and remotes are rewritten by what this says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from dataver.erasure.deny import denied_entry, denier
+from dataver.erasure.records import ErasureState
+from dataver.formats.keys import Secret
+from dataver.formats.redaction import Erased, redact
+from dataver.formats.root import encode_root
+from dataver.formats.tree import Leaf, Substitute, encode_leaf
+from dataver.model.names import BLOB, RECIPE, ObjectName, Oid, oid_of_name
+from dataver.model.tree import Root
+
+
+class Redaction(NamedTuple):
+    """What becomes of one leaf."""
+
+    data: bytes
+    """Its new stored bytes."""
+    unrecorded: frozenset[bytes]
+    """Commitments that it loses and that no record names yet: someone has to tell of them."""
+    gone: frozenset[bytes]
+    """All commitments that this copy loses."""
+
+
+class Examiner:
+    """Tells of objects whether the records of *state* let them stay as they are."""
+
+    def __init__(self, state: ErasureState, secret: Secret | None) -> None:
+        """Without a *secret* only what records name by commitment is known."""
+        self._state, self._secret = state, secret
+        self._of: Callable[[Oid], str] = denier(state, secret) if secret is not None else lambda oid: ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing at all is denied or erased."""
+        return not (self._state.denied or self._state.erased)
+
+    def content(self, oid: Oid) -> str:
+        """Return the erasure that denies *oid* everywhere; empty for none."""
+        return self._of(oid)
+
+    def entry(self, path: bytes, oid: Oid) -> str:
+        """Return the erasure that denies *oid* everywhere or at *path* of a tree; empty for none."""
+        return denied_entry(self._state, self._secret, path, oid) if self._secret is not None else ""
+
+    def is_gone(self, name: ObjectName) -> bool:
+        """Tell whether a blob or recipe must not exist anywhere."""
+        return name[0] in (BLOB, RECIPE) and bool(self._of(oid_of_name(name)))
+
+    def denied_in(self, leaf: Leaf) -> frozenset[bytes]:
+        """Return the commitments of the entries that *leaf* shows and must not."""
+        erased = self._state.erased
+        found = {c for c in leaf.commitments if c in erased.entries or c in erased.substitutes}
+        if self._state.denied:
+            for entry, commitment in zip(leaf.entries, leaf.commitments, strict=True):
+                if entry.oid is not None and self.entry(entry.path, entry.oid):
+                    found.add(commitment)
+            for substitute in leaf.substitutes:
+                oid = substitute.entry.oid
+                if oid is not None and self.entry(substitute.entry.path, oid):
+                    found.add(substitute.commitment)
+        return frozenset(found)
+
+    def redacted(self, leaf: Leaf, known: Collection[Substitute] = ()) -> Redaction | None:
+        """Return what becomes of *leaf*; None where it stays as it is.
+
+        *known* are substitutes that another copy of the leaf holds.  Raises: FormatError for a
+        stub that no record names.
+        """
+        erased = self._state.erased
+        gone = self.denied_in(leaf)
+        unrecorded = gone - erased.entries - erased.substitutes.keys()
+        seen = redact(
+            leaf, Erased(erased.entries | unrecorded, erased.substitutes, erased.told), tuple(known)
+        )
+        if seen is leaf:
+            return None
+        return Redaction(encode_leaf(seen), unrecorded - erased.told, gone)
+
+
+def blanked(root: Root, touched: Collection[bytes]) -> bytes | None:
+    """Return the stored bytes of *root* with a blank guide where one of its leaves is *touched*.
+
+    A guide holds the beginnings of names.  None where it stays as it is.
+    """
+    if not any(root.guide) or not any(ref.leaf_id in touched for ref in root.leaves):
+        return None
+    return encode_root(root.leaves, ())[1]
