@@ -85,13 +85,13 @@ class Eraser(Protocol):
         """Return the bytes of one version.  Raises: KeyMissingError."""
 
     def is_readable(self, stored: Stored) -> bool:
-        """Tell whether a direct request for one recorded version still gives bytes.  Raises: AccessDeniedError."""
+        """Tell whether asking for one recorded version still gives bytes.  Raises: AccessDeniedError."""
 
     def soft_deleted(self, prefix: str) -> Iterator[Stored]:
         """Yield what was deleted and could still be restored by the provider's soft delete."""
 
     def erase(self, items: Sequence[Stored | Upload]) -> list[Failure]:
-        """Delete exactly these versions, markers and uploads, for good; return one failure for each that stays."""
+        """Delete exactly these for good; return one failure for each that stays."""
 
 
 def erase_keys(eraser: Eraser, keys: Collection[str], alive: Callable[[], None]) -> list[Failure]:
@@ -103,14 +103,14 @@ def erase_keys(eraser: Eraser, keys: Collection[str], alive: Callable[[], None])
     wanted = set(keys)
     failures: list[Failure] = []
     for _ in range(_ROUNDS):
-        left = [one for one in remaining(eraser, wanted)]
+        left = list(remaining(eraser, wanted))
         if not left:
             return []
         failures = eraser.erase(left)
         alive()
         if failures:
             break
-    left = [one for one in remaining(eraser, wanted)]
+    left = list(remaining(eraser, wanted))
     return failures if left else []
 
 
