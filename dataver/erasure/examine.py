@@ -5,7 +5,7 @@ Pure: decides from bytes in memory.  Caches and remotes are rewritten by what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from dataver.erasure.deny import denied_entry, denier
@@ -93,3 +93,18 @@ def blanked(root: Root, touched: Collection[bytes]) -> bytes | None:
     if not any(root.guide) or not any(ref.leaf_id in touched for ref in root.leaves):
         return None
     return encode_root(root.leaves, ())[1]
+
+
+def telling_guide(root: Root, firsts: Mapping[bytes, bytes]) -> bool:
+    """Tell whether the guide of *root* may hold the beginning of a name that a leaf shows no more.
+
+    *firsts* gives for each redacted leaf the path of the first entry that it still shows, empty for
+    none: a separator that begins that path tells nothing else.
+    """
+    if not firsts:
+        return False
+    return any(
+        mark and not firsts[ref.leaf_id].startswith(mark)
+        for ref, mark in zip(root.leaves, root.guide, strict=False)
+        if ref.leaf_id in firsts
+    )

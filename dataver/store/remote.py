@@ -10,7 +10,7 @@ a few lines over the parts that do it.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from dataver.disk.disk import Clock, Disk
@@ -32,9 +32,10 @@ from dataver.formats.segment import Head, Place, SegmentRef
 from dataver.formats.state import NamedRoot, Seen
 from dataver.model.names import ObjectName, StructureId
 from dataver.store.bucket import Bucket, KeyMissingError
-from dataver.store.journal import Journal, Record
+from dataver.store.journal import Draft, Journal, Record
 from dataver.store.local import LocalCopies
 from dataver.store.packcheck import PackCheck, missing_of
+from dataver.store.publishing import publish
 from dataver.store.push import Parts, Push
 from dataver.store.ranges import Range, read_ranges
 from dataver.store.removal import Removal
@@ -297,6 +298,13 @@ class Remote:
         Raises: RemoteError, RemoteStateError, LockTimeoutError.
         """
         return Removal(self._parts(), writer, repo_id)
+
+    def publish(self, draft: Draft, is_there: Callable[[Record], bool]) -> int:
+        """Append an erasure record unless one of the journal's *is_there*; return its entry's number.
+
+        Raises: RemoteError, LockTimeoutError.
+        """
+        return publish(self._parts(), draft, is_there)
 
     def _parts(self) -> Parts:
         return Parts(

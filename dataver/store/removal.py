@@ -26,8 +26,8 @@ from dataver.store.compaction import rewrite, write_segment
 from dataver.store.deleting import Doomed, delete_all
 from dataver.store.folder import FolderBucket
 from dataver.store.journal import Draft
-from dataver.store.leases import Lease, oldest_beginning_s
-from dataver.store.push import SEGMENT_ROWS, Parts
+from dataver.store.leases import Lease, live_leases, oldest_beginning_s
+from dataver.store.push import SEGMENT_ROWS, Parts, Redacted
 
 MOST_SKEW_S = 300.0
 """A store's clock that differs from ours by more is no measure of what is old."""
@@ -93,6 +93,11 @@ class Removal:
         """Return when the other writer began that is at work longest; now for nobody."""
         return oldest_beginning_s(self._parts.bucket, self.now_s(), but=self._lease.writer)
 
+    def others(self) -> tuple[str, ...]:
+        """Return the other writers that are at work."""
+        live = live_leases(self._parts.bucket, self.now_s())
+        return tuple(writer for writer in live if writer != self._lease.writer)
+
     def renew(self) -> None:
         """Say that the removal is still at work."""
         self._lease.renew()
@@ -114,10 +119,17 @@ class Removal:
         self._parts.check.note(table.pack_id, len(data))
         self._lease.renew()
 
-    def commit(self, going: Going, planned_at: int, still_holds: Callable[[Entries], bool]) -> int:
+    def commit(
+        self,
+        going: Going,
+        planned_at: int,
+        still_holds: Callable[[Entries], bool],
+        redacted: Redacted = (),
+    ) -> int:
         """Write the entry that names all that goes, and return its number; nothing is deleted yet.
 
-        *still_holds* tells of entries after number *planned_at* whether all of it may go nonetheless.
+        *still_holds* tells of entries after number *planned_at* whether all of it may go nonetheless;
+        *redacted* are leaves of the new packs with the commitments that they lost.
         Raises: LostRaceError when it may not; RemoteError.
         """
         # Entries that came before the plan may have removed what an earlier plan stored.
@@ -137,6 +149,7 @@ class Removal:
                 segments_removed=tuple(sorted(segments)),
                 packs_added=tuple(sorted(ref for ref, _ in self._fresh)),
                 packs_removed=tuple(sorted(packs)),
+                redacted=tuple(sorted((leaf, tuple(sorted(set(cs)))) for leaf, cs in redacted)),
             )
         )
         draft = Draft(COMMIT, self._lease.writer, os.urandom(16).hex(), self._repo_id, body)
@@ -185,6 +198,11 @@ class Removal:
         """
         doomed, self._doomed = [*self._doomed, *leftovers], []
         return delete_all(self._parts.bucket, doomed, self._lease.renew)
+
+    def take_doomed(self) -> list[Doomed]:
+        """Return what the entry named, for a caller who deletes it in another way than `delete`."""
+        doomed, self._doomed = self._doomed, []
+        return doomed
 
     def sweep_temp(self) -> None:
         """Remove what uploads that broke long ago left in a folder, where no listing shows it."""
