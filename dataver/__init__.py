@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dataver.errors import (
         AccessDeniedError,
         BucketNotFoundError,
+        CannotSeeError,
         ChangedWhileReadError,
         ClockSkewError,
         ConfigError,
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
         DataverError,
         DeniedContentError,
         DiskFullError,
+        ErasureIncompleteError,
         ExpiredCredentialsError,
         Failure,
         ForeignHookError,
         FormatError,
         GitCommandError,
+        HeldError,
         HostileInputError,
         IntegrityError,
         LocalIOError,
@@ -57,12 +60,17 @@ if TYPE_CHECKING:
         NotPushedError,
         OfflineError,
         PermissionDeniedError,
+        PurgeRefusedError,
+        ReceiptRefusedError,
         RemoteError,
         RemoteStateError,
         ShallowHistoryError,
+        SharedContentError,
         SignatureRefusedError,
+        StillPresentError,
         TlsError,
         TrackedByGitError,
+        UnknownErasureError,
         UnknownRemoteError,
         UnknownRevisionError,
         UnknownSchemeError,
@@ -101,6 +109,30 @@ if TYPE_CHECKING:
     )
     from dataver.model.merge import Conflict
     from dataver.model.names import format_oid
+    from dataver.model.purging import (
+        AuditFinding,
+        CloneReport,
+        ErasureReport,
+        HoldInfo,
+        HoldResult,
+        ImpactedPath,
+        ImpactResult,
+        PlannedFile,
+        PlannedRemote,
+        PurgeApproveResult,
+        PurgeAuditResult,
+        PurgeListResult,
+        PurgePlanResult,
+        PurgeRunResult,
+        PurgeScanResult,
+        PurgeShowResult,
+        PurgeVerifyResult,
+        RemoteReport,
+        Residue,
+        ScanHit,
+        SharedContent,
+        SignersResult,
+    )
     from dataver.model.result import Result
     from dataver.model.results import (
         AddedTarget,
@@ -140,7 +172,9 @@ if TYPE_CHECKING:
     from dataver.ops.gc_remote import gc_remote
     from dataver.ops.gitdrivers import diff_text as git_diff
     from dataver.ops.gitdrivers import merge as git_merge
+    from dataver.ops.hold import hold_add, hold_list, hold_release
     from dataver.ops.hooks import hooks_install, hooks_status, hooks_uninstall
+    from dataver.ops.impact import impact
     from dataver.ops.init import init
     from dataver.ops.log import log
     from dataver.ops.ls import ls
@@ -149,6 +183,13 @@ if TYPE_CHECKING:
     from dataver.ops.pre_commit import git_pre_commit
     from dataver.ops.pre_push import git_pre_push
     from dataver.ops.pull import pull
+    from dataver.ops.purge_audit import purge_audit
+    from dataver.ops.purge_close import purge_close
+    from dataver.ops.purge_plan import purge_plan
+    from dataver.ops.purge_report import purge_list, purge_show, purge_verify
+    from dataver.ops.purge_run import purge_resume, purge_run, purge_sweep
+    from dataver.ops.purge_scan import purge_scan
+    from dataver.ops.purge_sign import approval_text, purge_approve, purge_signers
     from dataver.ops.push import push
     from dataver.ops.remote_stats import remote_stats
     from dataver.ops.remotes import (
@@ -179,6 +220,15 @@ __all__ = [
     "remote_add", "remote_list", "remote_remove", "remote_rename", "remote_set", "remote_default",
     "remote_stats", "RemoteStatsResult", "RequestEstimate", "Stored",
     "config_list", "config_get", "config_set", "config_unset",
+    "purge_plan", "purge_approve", "purge_run", "purge_resume", "purge_verify", "purge_show", "purge_close",
+    "purge_list", "purge_sweep", "purge_scan", "purge_audit", "purge_signers",
+    "approval_text", "impact",
+    "hold_add", "hold_list", "hold_release",
+    "PurgePlanResult", "PlannedFile", "PlannedRemote", "SharedContent", "Residue",
+    "PurgeApproveResult", "PurgeRunResult", "PurgeVerifyResult", "PurgeShowResult", "PurgeListResult",
+    "ErasureReport", "RemoteReport", "CloneReport", "PurgeScanResult", "ScanHit",
+    "PurgeAuditResult", "AuditFinding", "SignersResult", "ImpactResult", "ImpactedPath",
+    "HoldResult", "HoldInfo",
     "check", "doctor", "hooks_install", "hooks_uninstall", "hooks_status",
     "git_diff", "git_textconv", "git_merge",
     "git_post_checkout", "git_pre_commit", "git_pre_push",
@@ -201,7 +251,9 @@ __all__ = [
     "LocksUnsupportedError", "UnsafeFileError", "TrackedByGitError", "WouldOverwriteError", "ConflictError",
     "ForeignHookError", "NotPushedError", "NotAddedError",
     "ChangedWhileReadError", "LocalIOError", "PermissionDeniedError", "DiskFullError",
-    "DeniedContentError", "SignatureRefusedError",
+    "DeniedContentError", "SignatureRefusedError", "ReceiptRefusedError", "SharedContentError", "HeldError",
+    "PurgeRefusedError", "ErasureIncompleteError", "StillPresentError", "CannotSeeError",
+    "UnknownErasureError",
 ]
 # fmt: on
 
@@ -232,6 +284,15 @@ _NAMES: dict[str, str] = {
     "dataver.ops.post_checkout": "git_post_checkout",
     "dataver.ops.pre_commit": "git_pre_commit",
     "dataver.ops.pre_push": "git_pre_push",
+    "dataver.ops.purge_plan": "purge_plan",
+    "dataver.ops.purge_run": "purge_run purge_resume purge_sweep",
+    "dataver.ops.purge_report": "purge_verify purge_show purge_list",
+    "dataver.ops.purge_close": "purge_close",
+    "dataver.ops.purge_sign": "purge_approve purge_signers approval_text",
+    "dataver.ops.purge_scan": "purge_scan",
+    "dataver.ops.purge_audit": "purge_audit",
+    "dataver.ops.impact": "impact",
+    "dataver.ops.hold": "hold_add hold_list hold_release",
     "dataver.ops.hooks": "hooks_install hooks_uninstall hooks_status",
     "dataver.ops.check": "check",
     "dataver.ops.doctor": "doctor",
@@ -246,6 +307,12 @@ _NAMES: dict[str, str] = {
         "VerifyResult VerifiedPlace Damage GcResult Collected "
         "CheckResult DoctorResult Finding HookInfo HooksResult LackingVersion LogResult "
         "LoggedCommit LoggedTarget PreCommitResult ResolveResult ResolvedTarget Unadded"
+    ),
+    "dataver.model.purging": (
+        "PurgePlanResult PlannedFile PlannedRemote SharedContent Residue PurgeApproveResult PurgeRunResult "
+        "PurgeVerifyResult PurgeShowResult PurgeListResult ErasureReport RemoteReport CloneReport "
+        "PurgeScanResult ScanHit PurgeAuditResult AuditFinding SignersResult ImpactResult ImpactedPath "
+        "HoldResult HoldInfo"
     ),
     "dataver.model.result": "Result",
     "dataver.model.status": "StatusResult TargetStatus",
@@ -264,7 +331,9 @@ _NAMES: dict[str, str] = {
         "LockTimeoutError UnsafeError HostileInputError UnsafeFileError TrackedByGitError "
         "WouldOverwriteError ConflictError ChangedWhileReadError LocalIOError PermissionDeniedError "
         "LocksUnsupportedError ForeignHookError NotPushedError NotAddedError "
-        "DiskFullError DeniedContentError SignatureRefusedError UnprovenError"
+        "DiskFullError DeniedContentError SignatureRefusedError UnprovenError ReceiptRefusedError "
+        "SharedContentError HeldError PurgeRefusedError ErasureIncompleteError StillPresentError "
+        "CannotSeeError UnknownErasureError"
     ),
 }
 """Which names live in which module; `a=b` is called `b` there."""

@@ -593,13 +593,159 @@ class SignatureRefusedError(DataverError):
         super().__init__(f"erasure record {record} is refused: {why}")
 
 
+class ErasureQuestionError(DataverError):
+    """Erasure records that would remove so much here that somebody has to say yes first."""
+
+    code = "unconfirmed-erasure"
+    exit_status = 13
+    hint = "if it is to be so: DATAVER_PURGE__MAX_AUTO=100 dataver pull"
+
+    def __init__(self, question: str, erasures: Sequence[str]) -> None:
+        self.erasures = tuple(erasures)
+        super().__init__(f"{question}: {', '.join(erasures)}" if erasures else question)
+
+
+class ErasedError(DataverError):
+    """Something is left out since it was erased; an error only for who asked to hear of it as one."""
+
+    code = "erased"
+    exit_status = 30
+
+
+class ReceiptRefusedError(DataverError):
+    """A receipt that is not the one that the closing record names, or that the records contradict."""
+
+    code = "receipt"
+    exit_status = 13
+
+    def __init__(self, receipt: StrOrBytes, why: str) -> None:
+        self.receipt, self.why = receipt, why
+        super().__init__(f"receipt {show_path(receipt)} is refused: {why}")
+
+
+class SharedContentError(DataverError):
+    """Content that is to be erased lies outside of what was selected too: somebody has to decide."""
+
+    code = "shared-content"
+    exit_status = 10
+
+    def __init__(self, count: int, path: StrOrBytes, other: StrOrBytes) -> None:
+        self.count, self.path, self.other = count, path, other
+        rest = f" (and {count - 1} more)" if count > 1 else ""
+        super().__init__(
+            f"{show_path(path)} has the same content as {show_path(other)}, which is not selected{rest}",
+            hint="--shared=erase erases it everywhere, --shared=unlink at the selected paths only",
+        )
+
+
+class HeldError(DataverError):
+    """Content that must be kept: a hold of ours, or a lock or hold of the storage."""
+
+    code = "held"
+    exit_status = 11
+
+
+class PurgeRefusedError(DataverError):
+    """A remote on which something stands in the way of erasing; nothing was changed anywhere."""
+
+    code = "purge-refused"
+    exit_status = 4
+
+
+class ErasureIncompleteError(DataverError):
+    """An erasure that has begun and is not done everywhere."""
+
+    code = "incomplete"
+    exit_status = 20
+
+    def __init__(self, erasure: str, why: str) -> None:
+        self.erasure, self.why = erasure, why
+        super().__init__(f"{erasure} is not complete: {why}", hint=f"dataver purge resume {erasure}")
+
+
+class StillPresentError(DataverError):
+    """Something that was erased is there again, or still."""
+
+    code = "still-present"
+    exit_status = 21
+
+    def __init__(self, erasure: str, where: str) -> None:
+        self.erasure, self.where = erasure, where
+        super().__init__(
+            f"{erasure}: erased content is present on {where}", hint=f"dataver purge sweep {erasure}"
+        )
+
+
+class CannotSeeError(DataverError):
+    """Nobody can tell whether something was erased: what would show it may not be looked at."""
+
+    code = "cannot-see"
+    exit_status = 22
+
+    def __init__(self, erasure: str, where: str, why: str) -> None:
+        self.erasure, self.where, self.why = erasure, where, why
+        super().__init__(f"{erasure}: cannot see whether it is erased on {where}: {why}")
+
+
+class UnknownErasureError(DataverError):
+    """An erasure, hold or plan that no record names."""
+
+    code = "no-erasure"
+    exit_status = 2
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no record names {name}", hint="dataver purge list")
+
+
+class UnreadableTableError(DataverError):
+    """A table out of which no rows can be taken, since it is not what its name or format says."""
+
+    code = "unreadable-table"
+    exit_status = 6
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the table cannot be read: {why}")
+
+
+class RowsLeftError(DataverError):
+    """A rewritten table still holds a value, where no row that stays has it: it must not be used."""
+
+    code = "rows-left"
+    exit_status = 20
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where, self.why = where, why
+        super().__init__(f"a removed value is left in {where}: {why}")
+
+
+class MissingTablesError(DataverError):
+    code = "missing-extra"
+    hint = "pip install 'dataver[tables]'"
+
+    def __init__(self) -> None:
+        super().__init__("Parquet and Arrow tables need the package pyarrow")
+
+
 def erased_warning(shown: bytes, erasure: str) -> Failure:
     """Return the notice that content is left out since the erasure *erasure* denies it."""
     return Failure(shown, "erased", f"{show_path(shown)} was erased ({erasure}) and is left out", "", 0)
 
 
+def strictly(
+    failed: Iterable[Failure], warnings: Iterable[Failure], *, strict: bool
+) -> tuple[tuple[Failure, ...], tuple[Failure, ...]]:
+    """Return *failed* and *warnings*; with *strict* what was erased counts as failed."""
+    noticed = tuple(warnings)
+    if not strict:
+        return tuple(failed), noticed
+    erased = [w._replace(exit_status=ErasedError.exit_status) for w in noticed if w.code == ErasedError.code]
+    return (*failed, *erased), tuple(w for w in noticed if w.code != ErasedError.code)
+
+
 # Which cause decides when several things failed: the first of these that occurred.
-EXIT_PRECEDENCE: tuple[int, ...] = (130, 143, 3, 6, 12, 13, 4, 7, 5, 2, 1)
+EXIT_PRECEDENCE: tuple[int, ...] = (130, 143, 3, 6, 13, 12, 11, 10, 21, 22, 20, 4, 7, 5, 2, 30, 1)
 
 
 def exit_status_of(failures: Iterable[Failure]) -> int:

@@ -177,11 +177,12 @@ class Repo:
 
         Raises: SignatureRefusedError, FormatError.
         """
-        from dataver.erasure.records import fold, merged  # only where records may exist
-        from dataver.transfer.connect import known_records
+        from dataver.erasure.records import fold, merged, with_told  # only where records may exist
+        from dataver.transfer.connect import known_records, told_here
 
         pin = bytes.fromhex(self.config.signers_pin)
-        return merged([fold(k.records, pin=pin, told=k.told) for k in known_records(self.common_folder)])
+        found = merged([fold(k.records, pin=pin, told=k.told) for k in known_records(self.common_folder)])
+        return with_told(found, told_here(self.common_folder))
 
     @cached_property
     def trees(self) -> Trees:
@@ -202,6 +203,10 @@ class Repo:
 
         fold(remote.records(), pin=bytes.fromhex(self.config.signers_pin))
         keep_seen(remote, self.common_folder, self.disk)
+        self.forget_erasures()
+
+    def forget_erasures(self) -> None:
+        """Read anew, when next asked, what is erased: what is known of it has changed."""
         self.__dict__.pop("erasures", None)
         self.__dict__.pop("trees", None)
 

@@ -42,6 +42,23 @@ _IDENTITY = {
 }
 
 
+_LONGEST = (
+    "tests/simulation/test_simulated_machine.py",
+    "tests/e2e/test_concurrency.py",
+    "tests/simulation/test_program_machine.py",
+    "tests/workspace/test_machine.py",
+    "tests/e2e/network/test_many_at_once.py",
+)
+"""Files whose one test takes half a minute and more: at the end they would leave a worker idle."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest tests begin first."""
+    rank = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
 @pytest.fixture(autouse=True)
 def isolated_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the test a home of its own and hide every setting of the person who runs it."""

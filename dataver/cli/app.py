@@ -12,7 +12,20 @@ from typing import Annotated, Literal, cast
 import typer
 from typer.core import TyperCommand
 
-from dataver.cli import completion, configure, gc, history, hooks, merging, remotes, sync, verify, versions
+from dataver.cli import (
+    completion,
+    configure,
+    gc,
+    history,
+    holds,
+    hooks,
+    merging,
+    purge,
+    remotes,
+    sync,
+    verify,
+    versions,
+)
 from dataver.cli.catalog import find_command
 from dataver.cli.session import Session
 from dataver.cli.suggest import no_option
@@ -66,6 +79,10 @@ app.add_typer(_remote, name="remote")
 app.add_typer(_config, name="config")
 _hooks = _new_typer("Git's hooks.")
 app.add_typer(_hooks, name="hooks")
+_purge = _new_typer("Erase data from every version, cache and remote.")
+app.add_typer(_purge, name="purge")
+_hold = _new_typer("Content that is kept and not delivered.")
+app.add_typer(_hold, name="hold")
 
 _COMMANDS: tuple[tuple[typer.Typer, str, Callable[..., int]], ...] = (
     (app, "init", versions.init),
@@ -96,6 +113,22 @@ _COMMANDS: tuple[tuple[typer.Typer, str, Callable[..., int]], ...] = (
     (_hooks, "install", hooks.install),
     (_hooks, "uninstall", hooks.uninstall),
     (_hooks, "status", hooks.status),
+    (_purge, "plan", purge.plan),
+    (_purge, "approve", purge.approve),
+    (_purge, "run", purge.run),
+    (_purge, "resume", purge.resume),
+    (_purge, "verify", purge.verify),
+    (_purge, "show", purge.show),
+    (_purge, "close", purge.close),
+    (_purge, "list", purge.list_),
+    (_purge, "sweep", purge.sweep),
+    (_purge, "scan", purge.scan),
+    (_purge, "audit", purge.audit),
+    (_purge, "signers", purge.signers),
+    (app, "impact", purge.impact),
+    (_hold, "add", holds.add),
+    (_hold, "list", holds.list_),
+    (_hold, "release", holds.release),
     (_config, "list", configure.list_),
     (_config, "get", configure.get),
     (_config, "set", configure.set_),

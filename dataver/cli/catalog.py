@@ -23,6 +23,10 @@ class Command(NamedTuple):
     """What its arguments are: `files`, `tracked`, `revisions tracked`, `remotes`, `keys`, or choices."""
 
 
+_SELECTION = (
+    "--path=PATTERN --path-file=FILE --oid=ID --file=FILE --subject-file=FILE --due=DATE --ticket=REF"
+)
+_ERASING = "--signing-key=FILE --accept-unverifiable -j=N --jobs=N"
 _TRANSFER = "--remote=REMOTE --dry-run -j=N --jobs=N"
 
 SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
@@ -121,6 +125,41 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("hooks install", "let Git call dataver on switch, merge, commit and push"),
             Command("hooks uninstall", "take dataver out of Git's hooks"),
             Command("hooks status", "say which of Git's hooks call dataver"),
+        ),
+    ),
+    (
+        "Erase data",
+        (
+            Command(
+                "purge plan",
+                "say what an erasure would take, everywhere",
+                f"{_SELECTION} --rows=TABLE --key=COLUMN --rev=RANGE --shared=erase|unlink --remote=REMOTE"
+                " -j=N --jobs=N",
+            ),
+            Command("purge approve", "sign a plan", "--signing-key=FILE --signature=FILE --text"),
+            Command("purge run", "carry out a plan", _ERASING),
+            Command("purge resume", "go on with an erasure that is not done everywhere", _ERASING),
+            Command("purge verify", "look again whether what was erased is gone"),
+            Command("purge show", "show an erasure and its receipt", "--page=FILE"),
+            Command("purge close", "close an erasure that is done", "--signing-key=FILE"),
+            Command("purge list", "list the erasures with their dates", "--overdue"),
+            Command("purge sweep", "apply an erasure again, after a restored backup", _ERASING),
+            Command("purge scan", "look in any folder for erased content", "--delete", "files"),
+            Command("purge audit", "check records, signatures and a receipt, offline", "", "files"),
+            Command(
+                "purge signers",
+                "say who may sign erasures, or appoint them",
+                "--approvals=N --signing-key=FILE",
+                "files",
+            ),
+            Command("impact", "say what may have been made from erased data"),
+            Command(
+                "hold add",
+                "keep content that may not be erased, undelivered",
+                f"{_SELECTION} --signing-key=FILE",
+            ),
+            Command("hold list", "list the holds"),
+            Command("hold release", "end a hold", "--signing-key=FILE"),
         ),
     ),
     (

@@ -78,6 +78,7 @@ class StatusArguments(NamedTuple):
     verify: bool = False
     remote: str | None = None
     """A remote's name; empty for the default one; None when no remote is asked."""
+    strict: bool = False
 
 
 def parse_status(words: Sequence[str]) -> StatusArguments | None:
@@ -87,6 +88,7 @@ def parse_status(words: Sequence[str]) -> StatusArguments | None:
         "--verify": "verify",
         "--porcelain": "is_porcelain",
         "-z": "has_nul",
+        "--strict": "strict",
     }
     found: dict[str, Any] = {}
     paths: list[str] = []
@@ -123,7 +125,12 @@ def show_status(session: Session, asked: StatusArguments) -> int:
     with session.repo() as repo:
         remote = True if asked.remote == "" else asked.remote
         result = dataver.status(
-            repo, asked.paths, verify=asked.verify, remote=remote, progress=session.progress()
+            repo,
+            asked.paths,
+            verify=asked.verify,
+            remote=remote,
+            strict=asked.strict,
+            progress=session.progress(),
         )
     status = result.exit_status or (1 if asked.has_exit_code and not result.is_clean else 0)
     if asked.is_porcelain and not session.options.is_json:

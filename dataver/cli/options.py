@@ -33,3 +33,6 @@ RemoteName = Annotated[
 Refs = Annotated[str | None, typer.Option("--refs", metavar="A..B", help="What the commits of a range name.")]
 AllRefs = Annotated[bool, typer.Option("--all", help="What all branches and tags name.")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when something differs.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 30 when something is left out since it was erased.")
+]

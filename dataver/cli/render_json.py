@@ -133,6 +133,7 @@ def _status_target(target: TargetStatus) -> Json:
         "absent": target.absent,
         "missing": target.missing,
         "erased": target.erased,
+        "erasures": list(target.erasures),
         "remote_missing": target.remote_missing,
         "sparse": list(target.sparse),
         "conflicts": [path_of(path) for path in target.conflicts],
@@ -300,6 +301,17 @@ _ELSEWHERE: dict[str, str] = {
     "CheckResult": "render_hooks",
     "DoctorResult": "render_hooks",
     "RemoteStatsResult": "render_stats",
+    "PurgePlanResult": "render_purge_data",
+    "PurgeRunResult": "render_purge_data",
+    "PurgeVerifyResult": "render_purge_data",
+    "PurgeShowResult": "render_purge_data",
+    "PurgeListResult": "render_purge_data",
+    "PurgeApproveResult": "render_purge_data",
+    "SignersResult": "render_purge_data",
+    "PurgeScanResult": "render_purge_data",
+    "PurgeAuditResult": "render_purge_data",
+    "ImpactResult": "render_purge_data",
+    "HoldResult": "render_purge_data",
 }
 """Results whose `data_of` stands beside their text, in another module of this package."""
 

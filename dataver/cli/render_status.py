@@ -91,7 +91,8 @@ def _said(target: TargetStatus) -> list[str]:
     if _is_missing(target):
         said.append(f"{counted(target.missing, 'file')} neither here nor in the cache")
     if target.erased:
-        said.append(f"{counted(target.erased, 'file')} erased")
+        by = f" ({', '.join(target.erasures)})" if target.erasures else ""
+        said.append(f"{counted(target.erased, 'file')} erased{by}")
     if target.remote_missing:
         said.append(f"{counted(target.remote_missing, 'object')} not on the remote")
     if target.state == "clean" and not said:

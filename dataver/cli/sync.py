@@ -8,7 +8,7 @@ import typer
 
 import dataver
 from dataver.cli import render_text
-from dataver.cli.options import AllRefs, DryRun, Force, Jobs, Paths, Refs, RemoteName
+from dataver.cli.options import AllRefs, DryRun, Force, Jobs, Paths, Refs, RemoteName, Strict
 from dataver.cli.session import Session
 
 
@@ -48,6 +48,7 @@ def fetch(
     refs: Refs = None,
     all_refs: AllRefs = False,
     dry_run: DryRun = False,
+    strict: Strict = False,
     jobs: Jobs = None,
 ) -> int:
     """Bring data from a remote into the cache; the workspace stays as it is."""
@@ -60,6 +61,7 @@ def fetch(
             refs=refs,
             all_refs=all_refs,
             dry_run=dry_run,
+            strict=strict,
             jobs=jobs,
             progress=session.progress(),
         )
@@ -72,6 +74,7 @@ def pull(
     remote: RemoteName = None,
     force: Force = False,
     dry_run: DryRun = False,
+    strict: Strict = False,
     jobs: Jobs = None,
 ) -> int:
     """Fetch, then check out.
@@ -87,6 +90,7 @@ def pull(
             remote=remote,
             force=force,
             dry_run=dry_run,
+            strict=strict,
             jobs=jobs,
             progress=session.progress(),
         )

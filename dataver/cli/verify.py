@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 import dataver
 from dataver.cli import render_verify
-from dataver.cli.options import AllRefs, Jobs, Paths, Refs
+from dataver.cli.options import AllRefs, Jobs, Paths, Refs, Strict
 from dataver.cli.session import Session
 
 
@@ -44,6 +44,7 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Bring back what is damaged from any good copy.")
     ] = False,
+    strict: Strict = False,
     jobs: Jobs = None,
 ) -> int:
     """Read what the cache or a remote holds and name what is damaged.
@@ -62,6 +63,7 @@ def verify(
             all_refs=all_refs,
             sample=sample,
             repair=repair,
+            strict=strict,
             jobs=jobs,
             progress=session.progress(),
         )

@@ -19,6 +19,7 @@ from dataver.cli.options import (
     OneRevision,
     Paths,
     SomePaths,
+    Strict,
 )
 from dataver.cli.render_json import path_of
 from dataver.cli.session import Session
@@ -79,9 +80,10 @@ def status(
         str | None,
         typer.Option("--remote", metavar="[NAME]", help="Also say what a remote lacks."),
     ] = None,
+    strict: Strict = False,
 ) -> int:
     """Compare workspace, pointers and HEAD."""
-    asked = fast.StatusArguments(tuple(paths or ()), exit_code, porcelain or nul, nul, verify, remote)
+    asked = fast.StatusArguments(tuple(paths or ()), exit_code, porcelain or nul, nul, verify, remote, strict)
     return fast.show_status(context.obj, asked)
 
 
@@ -123,6 +125,7 @@ def checkout(
     relink: Annotated[bool, typer.Option("--relink", help="Put every file anew, by the link type.")] = False,
     link: Link = None,
     whole: Annotated[bool, typer.Option("--all", help="Forget the paths it was narrowed to.")] = False,
+    strict: Strict = False,
 ) -> int:
     """Bring the workspace to the pointers, or to those of a revision.
 
@@ -141,6 +144,7 @@ def checkout(
             relink=relink,
             link=link,
             whole=whole,
+            strict=strict,
             progress=session.progress(),
         )
     return session.show("checkout", result, render_text.checked_out)

@@ -7,12 +7,13 @@ one by one, and deletes exactly those that it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
-from dataver.errors import Failure
+from dataver.errors import Failure, RemoteError
 
+UNVERIFIABLE_HINT = "dataver purge run PLAN --accept-unverifiable"
 _ROUNDS = 8
 
 
@@ -36,6 +37,9 @@ class Upload(NamedTuple):
     key: str
     upload_id: str
     started_s: float
+
+
+Item = TypeVar("Item", Stored, Upload)
 
 
 class Obstacle(NamedTuple):
@@ -79,7 +83,11 @@ class Eraser(Protocol):
         """
 
     def uploads(self, prefix: str) -> Iterator[Upload]:
-        """Yield every unfinished upload of a key that begins with *prefix*.  Raises: AccessDeniedError."""
+        """Yield every unfinished upload of a key that begins with *prefix*.
+
+        In a folder these are temp files, which need not say of which key they are: one that does
+        not stands under its own name.  Raises: AccessDeniedError.
+        """
 
     def read(self, stored: Stored) -> bytes:
         """Return the bytes of one version.  Raises: KeyMissingError."""
@@ -89,6 +97,12 @@ class Eraser(Protocol):
 
     def soft_deleted(self, prefix: str) -> Iterator[Stored]:
         """Yield what was deleted and could still be restored by the provider's soft delete."""
+
+    def holds(self, keys: Collection[str]) -> list[Obstacle]:
+        """Return what keeps versions of exactly *keys* from being deleted: retentions, locks, holds.
+
+        Asked of each version where the store has such things.  Raises: AccessDeniedError, OfflineError.
+        """
 
     def erase(self, items: Sequence[Stored | Upload]) -> list[Failure]:
         """Delete exactly these for good; return one failure for each that stays."""
@@ -110,17 +124,28 @@ def erase_keys(eraser: Eraser, keys: Collection[str], alive: Callable[[], None])
         alive()
         if failures:
             break
-    left = list(remaining(eraser, wanted))
-    return failures if left else []
+    still = sorted({one.key for one in remaining(eraser, wanted)})
+    # A store may say that all was deleted, and list it again.
+    return (failures or [_still_there(key) for key in still]) if still else []
 
 
 def remaining(eraser: Eraser, keys: Collection[str]) -> Iterator[Stored | Upload]:
     """Yield every version, delete marker and unfinished upload of exactly *keys*."""
+    yield from of_keys(eraser.versions, keys)
+    yield from of_keys(eraser.uploads, keys)
+
+
+def of_keys(listing: Callable[[str], Iterator[Item]], keys: Collection[str]) -> Iterator[Item]:
+    """Yield what *listing* gives of exactly *keys*; each of their folders is listed once."""
     wanted = set(keys)
-    for prefix in sorted({_folder(key) for key in wanted}):
-        yield from (one for one in eraser.versions(prefix) if one.key in wanted)
-        yield from (one for one in eraser.uploads(prefix) if one.key in wanted)
+    for prefix in folders_of(wanted):
+        yield from (one for one in listing(prefix) if one.key in wanted)
 
 
-def _folder(key: str) -> str:
-    return key[: key.rfind("/") + 1]
+def folders_of(keys: Iterable[str]) -> list[str]:
+    """Return the beginnings of *keys* up to their last slash, sorted: what to list for them."""
+    return sorted({key[: key.rfind("/") + 1] for key in keys})
+
+
+def _still_there(key: str) -> Failure:
+    return RemoteError(f"{key} is still listed after it was deleted").failure()

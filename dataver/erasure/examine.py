@@ -68,6 +68,15 @@ class Examiner:
                     found.add(substitute.commitment)
         return frozenset(found)
 
+    def is_replaced(self, commitment: bytes) -> bool:
+        """Tell whether records put another entry in the place of the one with *commitment*."""
+        erased = self._state.erased
+        passed: set[bytes] = set()
+        while commitment in erased.substitutes and not (commitment in erased.entries or commitment in passed):
+            passed.add(commitment)
+            commitment = erased.substitutes[commitment]
+        return bool(passed) and commitment not in erased.entries
+
     def redacted(self, leaf: Leaf, known: Collection[Substitute] = ()) -> Redaction | None:
         """Return what becomes of *leaf*; None where it stays as it is.
 

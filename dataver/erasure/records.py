@@ -87,6 +87,12 @@ class ErasureState:
     erasures: Mapping[bytes, Erasure] = field(default_factory=lambda: MappingProxyType({}))
     """By uid, in journal order."""
     signers: Signers | None = None
+    records: Mapping[bytes, Record] = field(default_factory=lambda: MappingProxyType({}))
+    """All of them by uid, in journal order."""
+    times: Mapping[bytes, int] = field(default_factory=lambda: MappingProxyType({}))
+    """When each came to its journal, in seconds since 1970."""
+    signed_by: Mapping[bytes, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """The keys of the signers that signed each record."""
 
     def name_of(self, commitment: bytes) -> str:
         """Return the erasure, like `E-1f3a9c2e`, that erased an entry; empty where none did."""
@@ -136,6 +142,8 @@ class _Folding:
         self._erasures: dict[bytes, Erasure] = {}
         self._signers: Signers | None = None
         self._released: set[bytes] = set()
+        self._times: dict[bytes, int] = {}
+        self._signed_by: dict[bytes, tuple[str, ...]] = {}
 
     def take(self, found: JournalRecord, signed: SignedRecord) -> None:
         record = signed.record
@@ -148,6 +156,9 @@ class _Folding:
             self._check_signed(where, signed)
             self._apply(where, found, record)
         self._uids[record.uid] = record
+        self._times[record.uid] = found.time_s
+        if signed.signatures:
+            self._signed_by[record.uid] = tuple(signature.key for signature in signed.signatures)
 
     def _take_signers(self, where: str, signed: SignedRecord) -> None:
         record = signed.record
@@ -164,7 +175,10 @@ class _Folding:
 
     def _check_signed(self, where: str, signed: SignedRecord) -> None:
         if self._signers is not None:
-            self._check_approvals(where, signed, self._signers)
+            # That an erasure is done deletes nothing: one signer may say it.
+            is_closing = signed.record.kind == CLOSE
+            signers = replace(self._signers, approvals=1) if is_closing else self._signers
+            self._check_approvals(where, signed, signers)
             return
         if self._pin and signed.record.uid not in self._adopted:
             raise SignatureRefusedError(where, "it is not signed, and the config pins signers")
@@ -230,8 +244,8 @@ class _Folding:
                     raise FormatError(record.name, "replaces an entry that another record replaces otherwise")
                 substitutes[old] = new
                 erased_by.setdefault(old, uid)
-        # Without anything denied no push had a reason to leave an entry out.
-        believed = frozenset(told) if denied else frozenset()
+        # Where nothing was ever denied no push had a reason to leave an entry out.
+        believed = frozenset(told) if self._erasures else frozenset()
         return ErasureState(
             erased=Erased(frozenset(entries), substitutes, believed),
             denied=MappingProxyType(denied),
@@ -239,6 +253,9 @@ class _Folding:
             erased_by=MappingProxyType(erased_by),
             erasures=MappingProxyType(self._erasures),
             signers=self._signers,
+            records=MappingProxyType(self._uids),
+            times=MappingProxyType(self._times),
+            signed_by=MappingProxyType(self._signed_by),
         )
 
 
@@ -256,6 +273,38 @@ def merged(states: Sequence[ErasureState]) -> ErasureState:
         denied={k: v for s in states for k, v in s.denied.items()},
         held={k: v for s in states for k, v in s.held.items()},
         erased_by={k: v for s in states for k, v in s.erased_by.items()},
-        erasures={k: v for s in states for k, v in s.erasures.items()},
+        erasures=_merged_erasures(states),
         signers=next((s.signers for s in states if s.signers is not None), None),
+        records={k: v for s in states for k, v in s.records.items()},
+        times={k: v for s in states for k, v in s.times.items()},
+        signed_by={k: v for s in states for k, v in s.signed_by.items()},
     )
+
+
+def with_told(state: ErasureState, told: Mapping[bytes, bytes]) -> ErasureState:
+    """Return *state* with entries that were taken out of leaves here: commitment -> uid of the erasure.
+
+    Without anything denied nothing had a reason to take them out.
+    """
+    if not told or not state.erasures:
+        return state
+    return replace(
+        state,
+        erased=state.erased._replace(told=state.erased.told | told.keys()),
+        erased_by=MappingProxyType({**told, **state.erased_by}),
+    )
+
+
+def _merged_erasures(states: Sequence[ErasureState]) -> dict[bytes, Erasure]:
+    """Return the erasures of all *states*: what one journal lifts or closes is lifted or closed."""
+    found: dict[bytes, Erasure] = {}
+    for state in states:
+        for uid, erasure in state.erasures.items():
+            before = found.get(uid, erasure)
+            found[uid] = replace(
+                erasure,
+                time_s=min(before.time_s, erasure.time_s),
+                is_closed=before.is_closed or erasure.is_closed,
+                is_lifted=before.is_lifted or erasure.is_lifted,
+            )
+    return found

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dataver.erasure.eraser import Eraser, erase_keys
+from dataver.erasure.eraser import Eraser, Stored, erase_keys, remaining
 from dataver.erasure.examine import Examiner
 from dataver.erasure.remote_work import Work, find_work
 from dataver.errors import CorruptObjectError, DataverError, Failure
@@ -47,8 +47,8 @@ class Purged:
     """Bytes of new packs."""
     removed: int = 0
     """Bytes of packs and segments that went, each version counted once."""
-    keys: list[str] = field(default_factory=list)
-    """What was erased, as it was called there."""
+    erased: list[Stored] = field(default_factory=list)
+    """Every version that was erased."""
     failed: list[Failure] = field(default_factory=list)
 
 
@@ -128,13 +128,13 @@ def _carry_out(
     doomed = removal.take_doomed()
     keys = [one.key for one in doomed]
     with progress.task("Erasing", total=len(keys) + len(work.stale)) as task:
+        done.erased += [one for one in remaining(eraser, keys) if isinstance(one, Stored)]
         done.failed += erase_keys(eraser, keys, removal.renew)
         done.failed += eraser.erase(work.stale) if work.stale else []
         task.advance(len(keys) + len(work.stale))
     done.entries, done.objects = work.entries, len(work.doomed)
     done.packs, done.written = len(going), written
     done.removed = sum(one.size for one in doomed)
-    done.keys = sorted({*keys, *(one.key for one in work.stale)})
 
 
 def _is_clean_news(entries: Entries) -> bool:

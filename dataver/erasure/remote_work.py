@@ -8,7 +8,7 @@ erasing and verifying ask the same question.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from dataver.erasure.eraser import Eraser, Stored, Upload
@@ -100,6 +100,16 @@ def find_work(
     finding.live(progress)
     finding.unlisted(progress)
     return finding.work
+
+
+def packs_touched(remote: Remote, examiner: Examiner, leaves: Set[bytes]) -> dict[StructureId, int]:
+    """Return the packs of live segments that hold denied contents or one of *leaves*, with their sizes."""
+    found: dict[StructureId, int] = {}
+    for head, rows in remote.segment_rows():
+        for name, (_, _, ordinal) in zip(segment.names_of(rows), segment.sizes_of(rows), strict=True):
+            if examiner.is_gone(name) or (name[0] == LEAF and name[2:] in leaves):
+                found[head.packs[ordinal].pack_id] = head.packs[ordinal].size
+    return found
 
 
 class _Finding:

@@ -1,8 +1,8 @@
-"""S3 asked by botocore, which knows versions, locks and unfinished uploads; the only module that makes its client.
+"""S3 asked by botocore, which knows versions, locks and unfinished uploads.
 
-It comes with s3fs.  Every foreign error becomes one of ours here, and a refusal names the right that
-is lacking.  All that is asked may be asked twice, so that botocore's own retries, three tries in
-all, are good enough.
+The only module that makes its client; it comes with s3fs.  Every foreign error becomes one of ours
+here, and a refusal names the right that is lacking.  All that is asked may be asked twice, so that
+botocore's own retries, three tries in all, are good enough.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def right_for(method: str) -> str:
 
 
 class S3Client:
-    """The requests about one bucket; keys are the remote's, below its prefix.  Safe to use from several threads."""
+    """The requests about one bucket; keys are the remote's, below its prefix.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, url: str, options: Mapping[str, object], *, timeout_s: float) -> None:
         """Open *url* (`s3://bucket/prefix`); nothing is asked of it yet.
@@ -81,7 +84,12 @@ class S3Client:
         return path[len(self._root) :] if path.startswith(self._root) else None
 
     def ask(
-        self, method: str, given: Mapping[str, object], *, key: str = "", none_for: frozenset[str] = frozenset()
+        self,
+        method: str,
+        given: Mapping[str, object],
+        *,
+        key: str = "",
+        none_for: frozenset[str] = frozenset(),
     ) -> dict[str, Any] | None:
         """Return the answer to one request; None where it is an error with one of the codes *none_for*.
 
@@ -95,8 +103,12 @@ class S3Client:
             raise self._error(error, method, key) from error
         return answer
 
-    def pages(self, method: str, prefix: str) -> Iterator[dict[str, Any]]:
+    def pages(
+        self, method: str, prefix: str, none_for: frozenset[str] = frozenset()
+    ) -> Iterator[dict[str, Any]]:
         """Yield the pages of a listing of names that begin with the key or part of a key *prefix*.
+
+        It is over at an error with one of the codes *none_for*.
 
         Raises: AccessDeniedError, NotOfferedError and other RemoteErrors.
         """
@@ -105,7 +117,8 @@ class S3Client:
                 Bucket=self._bucket, Prefix=self.path(prefix)
             )
         except Exception as error:
-            raise self._error(error, method, prefix) from error
+            if code_of(error) not in none_for:
+                raise self._error(error, method, prefix) from error
 
     def read(self, key: str, given: Mapping[str, object], none_for: frozenset[str]) -> bytes | None:
         """Return the bytes of an object or of one of its versions; None for a code of *none_for*."""
@@ -206,5 +219,3 @@ def _opened(url: str, options: Mapping[str, object], timeout_s: float) -> tuple[
 def _pays(params: dict[str, Any], **_: object) -> None:
     """Say in a request's head that whoever asks pays for it; botocore calls this by name."""
     params["headers"]["x-amz-request-payer"] = "requester"
-
-

@@ -233,6 +233,14 @@ def decode_signed(body: Buffer, kind: str, where: str) -> SignedRecord:
     return SignedRecord(record, signed, signatures)
 
 
+def decode_body(signed: bytes, where: str) -> Record:
+    """Return the record of a signed body alone.  Raises: FormatError, UnsupportedError."""
+    try:
+        return _record(signed, where)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise FormatError(where, str(error)) from error
+
+
 def _record(signed: bytes, where: str) -> Record:
     head = _decode_head(signed)
     if head.version != VERSION:

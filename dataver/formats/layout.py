@@ -50,6 +50,7 @@ _DESCRIPTION = re.compile(
     .replace(r"\{remote_id\}", "([0-9a-f]{32})")
     .replace(r"\{writers\}", "(many|one)")
 )
+_CLIENT_SEQ = re.compile(rb"^seq = ([0-9]{1,16})$", re.MULTILINE)
 _VERSION = re.compile(r"^version = ([0-9]{1,9})$", re.MULTILINE)
 
 
@@ -134,6 +135,17 @@ def decode_description(data: bytes) -> Description:
     if match is None:
         raise FormatError("dataver.toml", "not the text of a dataver remote")
     return Description(ClientId(match[1]), match[2] == "one")
+
+
+def encode_client(repo_id: str, seq: int) -> bytes:
+    """Return what a clone of repository *repo_id* says that has applied entry *seq*.  Raises: FormatError."""
+    return f'version = 1\nrepo = "{check_id(repo_id)}"\nseq = {seq}\n'.encode()
+
+
+def decode_client(data: bytes) -> int:
+    """Return the number of the last entry that a clone says it applied; 0 where it says none."""
+    match = _CLIENT_SEQ.search(data)
+    return int(match[1]) if match else 0
 
 
 def encode_hint(seq: int) -> bytes:

@@ -46,6 +46,7 @@ _decode_redacted = msgspec.msgpack.Decoder(
         Annotated[list[_Id], _Most],
     ]
 ).decode
+_decode_substitute = msgspec.msgpack.Decoder(tuple[_Id, _Salt, msgspec.Raw]).decode
 _decode_plain_entry = msgspec.msgpack.Decoder(_Plain).decode
 _decode_extended_entry = msgspec.msgpack.Decoder(tuple[bytes, int, bytes | None, int, _Extra]).decode
 
@@ -92,6 +93,12 @@ class Leaf(NamedTuple):
 def encode_entry(entry: Entry) -> bytes:
     """Return the canonical msgpack of *entry*."""
     return _encode(entry if entry.extra else entry[:4])
+
+
+def path_of_encoded(encoded: bytes) -> bytes:
+    """Return the path of an entry as `encode_entry` gives it, without decoding the rest."""
+    start = 3 if encoded[1] == 0xC4 else 4  # msgpack's bin 8, or bin 16: a path has 4,096 bytes at most
+    return encoded[start : start + int.from_bytes(encoded[2:start], "big")]
 
 
 def leaf_key(tree_key: bytes, encoded: Iterable[bytes]) -> bytes:
@@ -247,3 +254,19 @@ def encode_leaf(leaf: Leaf) -> bytes:
 def substitute_commitment(substitute: Substitute) -> bytes:
     """Return c' of the entry that stands for another."""
     return _commit(substitute.salt + encode_entry(substitute.entry))
+
+
+def encode_substitute(substitute: Substitute) -> bytes:
+    """Return a substitute alone, as a redacted leaf holds it."""
+    entry = substitute.entry if substitute.entry.extra else substitute.entry[:4]
+    return _encode((substitute.commitment, substitute.salt, entry))
+
+
+def decode_substitute(data: bytes) -> Substitute:
+    """Return the substitute in *data*.  Raises: ValueError, UnsupportedError, HostileInputError."""
+    commitment, salt, row = _decode_substitute(data)
+    found = Substitute(commitment, salt, _entry_of(row))
+    check_entries([found.entry])
+    if encode_substitute(found) != data:
+        raise ValueError("not the one valid encoding")
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from dataver.errors import UnknownRevisionError
 from dataver.git.program import Program, check_revision
@@ -53,10 +53,9 @@ def pointer_log(program: Program, ranges: Sequence[str]) -> list[PointerCommit]:
 
     Raises: UnknownRevisionError.
     """
-    for word in ranges:
-        check_revision(word)
+    arguments = _range_arguments(ranges)
     output = (f"--format={LOG_FORMAT}", "--encoding=UTF-8")
-    said = _changes_of_pointers(program, ranges, ("--date-order", *ranges), output)
+    said = _changes_of_pointers(program, ranges, ("--date-order", *arguments), output)
     return parse_log(said) if said else []
 
 
@@ -112,3 +111,43 @@ def introduced(program: Program, path: bytes, blob: str) -> CommitInfo | None:
     )
     shas = said.split()
     return commit_info(program, shas[-1].decode()) if shas else None
+
+
+def commits_with(program: Program, paths: Sequence[bytes], blobs: Collection[str]) -> list[str]:
+    """Return the commits of every ref and reflog entry that have one of *blobs* at one of *paths*."""
+    shas = program.ask("rev-list", "--all", "--reflog", "--topo-order").split()
+    return list(dict.fromkeys(_with(program, [sha.decode() for sha in shas], paths, blobs)))
+
+
+def tags_with(program: Program, paths: Sequence[bytes], blobs: Collection[str]) -> list[str]:
+    """Return the tags that have one of *blobs* at one of *paths*."""
+    names = os.fsdecode(program.ask("for-each-ref", "--format=%(refname)", "refs/tags")).split()
+    found = dict.fromkeys(_with(program, names, paths, blobs))
+    return [name.removeprefix("refs/tags/") for name in found]
+
+
+def _with(
+    program: Program, names: Sequence[str], paths: Sequence[bytes], blobs: Collection[str]
+) -> Iterator[str]:
+    if not names or not paths:
+        return
+    plain = [path for path in paths if b"\n" not in path]
+    asked = b"".join(os.fsencode(name) + b":" + path + b"\n" for name in names for path in plain)
+    said = program.ask("cat-file", "--batch-check=%(objectname)", stdin=asked).splitlines()
+    for position, line in enumerate(said):
+        if line.decode("ascii", "replace") in blobs:
+            yield names[position // len(plain)]
+
+
+def messages(program: Program) -> Iterator[tuple[str, str]]:
+    """Yield every commit of every ref and reflog entry with its whole message."""
+    said = program.ask(*_PLAIN_LOG, "--all", "--reflog", "-z", "--format=%H%x01%B")
+    for row in said.split(b"\0"):
+        sha, mark, message = row.partition(b"\x01")
+        if mark:
+            yield sha.strip().decode(), message.decode("utf-8", "backslashreplace")
+
+
+def ref_names(program: Program) -> list[str]:
+    """Return the full name of every ref."""
+    return os.fsdecode(program.ask("for-each-ref", "--format=%(refname)")).split()

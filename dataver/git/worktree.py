@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dataver.errors import DataverError, UnknownRevisionError
 from dataver.git import history
@@ -11,6 +11,7 @@ from dataver.git.blobs import try_read_blobs
 from dataver.git.place import GitPlace, find_place
 from dataver.git.program import Program, check_revision
 from dataver.git.rows import (
+    EVERYTHING,
     CommitInfo,
     PointerCommit,
     PointerRows,
@@ -166,6 +167,26 @@ class Git:
         *ranges* are revisions and `A..B`.  Raises: `UnknownRevisionError`.
         """
         return history.pointer_log(self._program, ranges)
+
+    def pointer_log_of_everything(self) -> list[PointerCommit]:
+        """Return the commits of every ref and reflog entry that changed a pointer, the newest first."""
+        return history.pointer_log(self._program, [EVERYTHING])
+
+    def commits_with(self, paths: Sequence[bytes], blobs: Collection[str]) -> list[str]:
+        """Return the commits of every ref and reflog entry that have one of *blobs* at one of *paths*."""
+        return history.commits_with(self._program, paths, blobs)
+
+    def tags_with(self, paths: Sequence[bytes], blobs: Collection[str]) -> list[str]:
+        """Return the tags that have one of *blobs* at one of *paths*."""
+        return history.tags_with(self._program, paths, blobs)
+
+    def messages(self) -> Iterator[tuple[str, str]]:
+        """Yield every commit of every ref and reflog entry with its whole message."""
+        return history.messages(self._program)
+
+    def ref_names(self) -> list[str]:
+        """Return the full name of every ref."""
+        return history.ref_names(self._program)
 
     def shallow_commits(self) -> set[str]:
         """Return the commits whose parents a shallow clone lacks."""

@@ -2,6 +2,8 @@
 
 Values as in `model.results`: paths are bytes from the top of the work tree, sizes are in bytes, and
 what was not done is in `failed`.  Only a plan holds names of what is erased; nothing else does.
+
+Longer than 300 lines because all results of these verbs stand in one place, as those of the others do.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from typing import Literal
 from dataver.model.result import Result
 
 RemoteState = Literal["ABSENT", "PRESENT", "RESTRICTED", "UNKNOWN", "PENDING"]
+ErasureState = Literal["open", "settling", "pending", "done", "closed", "lifted"]
 Level = Literal["none", "local", "keys", "versions", "soft-deleted", "direct"]
 """How far a check went, each including those before it: the local mirror, current keys, all versions with
-delete markers and unfinished uploads, what the provider keeps as soft-deleted, requests by recorded version."""
+delete markers and unfinished uploads, what the provider keeps as soft-deleted, asking by recorded version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class ErasureReport:
 
     erasure: str
     """Like `E-1f3a9c2e`."""
-    state: Literal["open", "settling", "pending", "done", "closed", "lifted"]
+    state: ErasureState
     date: str
     due: str
     is_overdue: bool

@@ -37,6 +37,8 @@ class TargetStatus:
     is_folder: bool = True
     conflicts: tuple[bytes, ...] = ()
     """In a conflict: the paths that both sides changed, as far as the cache can tell."""
+    erasures: tuple[str, ...] = ()
+    """Names of the erasures that took the `erased` entries, like `E-1f3a9c2e`."""
 
 
 @dataclass(frozen=True, slots=True)

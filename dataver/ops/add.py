@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataver.disk.atomic import replace
-from dataver.errors import DataverError, Failure, UsageError, exit_status_of
+from dataver.errors import DataverError, DeniedContentError, Failure, UsageError, exit_status_of
 from dataver.formats.pointer import Pointer, encode_pointer, pointer_of, size_text
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.results import AddedTarget, AddResult
 from dataver.ops.holding import as_it_is_now, gitfiles_lock, held
+from dataver.ops.obeying import obey_here
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
@@ -35,15 +36,19 @@ def add(
     """Hash *targets* into the cache and write their pointers; a path inside a target changes only it.
 
     *algorithm* is for new content; *link* replaces the files by that link type afterwards.  Files
-    that cannot be taken are in `failed`, and what was recorded of them before stays recorded.
+    that cannot be taken are in `failed`, and what was recorded of them before stays recorded.  So is
+    content that was erased, wherever it comes from.
 
     Raises: UsageError, UnsupportedTargetError, TrackedByGitError (unless *untrack*), NoSuchPathError.
     """
     if not targets:
         raise UsageError("nothing to add", hint="dataver add <path>")
     code = _algorithm(repo, algorithm)
+    # The user's files are left alone: that they hold what was erased is said below.
+    obeyed = obey_here(repo, progress=progress, keeps_files=True)
     paths = [relative_to_top(t, repo.cwd, repo.top) for t in targets]
     plan, failed = plan_intake(paths, repo.targets(), repo.git, untrack=untrack)
+    failed += obeyed.failed
     done: list[AddedTarget] = []
     warnings: list[Failure] = []
     if not dry_run:
@@ -60,7 +65,7 @@ def add(
                     git=repo.git,
                     algorithm=code,
                     tree_key=repo.secret.tree_key if repo.secret else None,
-                    denier=repo.denier(),
+                    denier=repo.entry_denier(),
                     dry_run=dry_run,
                     jobs=jobs or repo.config.jobs,
                     progress=progress,
@@ -74,6 +79,9 @@ def add(
             if len(paths) == 1:
                 raise
             failed.append(error.failure(intake.target))
+    if any(failure.code == DeniedContentError.code for failure in failed):
+        # What was read of refused files must not stay in the cache.
+        failed += obey_here(repo, progress=progress, keeps_files=True).failed
     result = AddResult(tuple(done), dry_run, failed=tuple(failed), warnings=tuple(warnings))
     if link and not dry_run and not exit_status_of(result.failed):
         from dataver.ops.checkout import checkout  # a verb after a verb, only where asked for

@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataver.disk.link import LINK_TYPES, LinkType
-from dataver.errors import DataverError, Failure, NoSuchPathError, UsageError, erased_warning, show_path
+from dataver.errors import (
+    DataverError,
+    Failure,
+    NoSuchPathError,
+    UsageError,
+    erased_warning,
+    show_path,
+    strictly,
+)
 from dataver.formats.pointer import Pointer
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import Change
@@ -17,6 +25,7 @@ from dataver.model.results import CheckedOutTarget, CheckoutResult
 from dataver.model.sizes import size_range
 from dataver.ops.choosing import Choice, check_inside, choose, erased_warnings, origin_hint
 from dataver.ops.holding import as_it_is_now, gitfiles_lock, held
+from dataver.ops.obeying import NOTHING, obey_here
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.trees import EMPTY_ROOT_ID
@@ -41,6 +50,7 @@ def checkout(
     relink: bool = False,
     link: str | None = None,
     whole: bool = False,
+    strict: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> CheckoutResult:
@@ -48,16 +58,18 @@ def checkout(
 
     *paths* narrow it, and make a first checkout sparse; *whole* widens a sparse one again.  *to* is
     a folder that gets a copy of the version beside the present one.  Files with changes that are
-    not in the cache keep their target as it is, unless *force*: then they go to the trash.
+    not in the cache keep their target as it is, unless *force*: then they go to the trash.  Files
+    that were erased go in any case, for good; with *strict* it counts as failed that they are left out.
 
     Raises: UnknownRevisionError, NoSuchPathError, UsageError.
     """
     links = _links(repo, link)
+    obeyed = NOTHING if dry_run else obey_here(repo, progress=progress)
     moved = {} if rev or dry_run or to is not None else _follow_moves(repo, progress)
     chosen = choose(repo, rev, paths)
     done: list[CheckedOutTarget] = []
-    failed: list[Failure] = list(chosen.failed)
-    warnings: list[Failure] = []
+    failed: list[Failure] = [*chosen.failed, *obeyed.failed]
+    warnings: list[Failure] = list(obeyed.warnings)
     planned: list[Change] = []
     beside = {t.path: t.pointer.root_id for t in repo.targets() if t.pointer is not None} if rev else {}
     if to is None and not dry_run:
@@ -85,13 +97,14 @@ def checkout(
         warnings += [erased_warning(path, name) for path, name in outcome.denied.items()]
         planned += [c._replace(path=choice.shown(c.path)) for c in outcome.planned]
         done.append(_target(choice, outcome, is_moved=choice.path in moved))
+    explained, noticed = strictly(_with_hints(repo, chosen.choices, failed), warnings, strict=strict)
     return CheckoutResult(
         tuple(done),
         rev or "",
         dry_run,
         tuple(planned) if dry_run else (),
-        failed=tuple(_with_hints(repo, chosen.choices, failed)),
-        warnings=tuple(warnings),
+        failed=explained,
+        warnings=noticed,
     )
 
 

@@ -13,6 +13,7 @@ from dataver.errors import DataverError, Failure, FormatError, NoSuchPathError, 
 from dataver.formats.pointer import Pointer, target_of
 from dataver.git import Git
 from dataver.model.tree import after_folder
+from dataver.ops.noticing import erased_notice
 from dataver.repo import Repo
 from dataver.workspace.paths import PathLike, relative_to_top, select
 from dataver.workspace.pointers import Target, pointers_at
@@ -119,14 +120,9 @@ def is_on_disk(snapshot: Snapshot, pattern: bytes) -> bool:
 def erased_warnings(repo: Repo, choice: Choice) -> list[Failure]:
     """Return the notice that entries of a version were erased, where some were."""
     try:
-        count = repo.trees.erased_count(choice.pointer.root_id)
+        return erased_notice(repo, choice.path, choice.pointer.root_id)
     except DataverError:
         return []
-    if not count:
-        return []
-    names = repo.erasure_names(choice.pointer.root_id)
-    files = "1 file was" if count == 1 else f"{count} files were"
-    return [Failure(choice.path, "erased", f"{files} erased ({', '.join(names)}) and left out", "", 0)]
 
 
 def origin_hint(git: Git, pointer_path: bytes, blob: str) -> str:

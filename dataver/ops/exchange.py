@@ -10,6 +10,8 @@ from dataver.formats.pointer import Pointer, decode_pointer, target_of
 from dataver.git import ALL
 from dataver.model.names import is_below
 from dataver.ops.choosing import Choice, origin_hint
+from dataver.ops.obeying import NOTHING, Obeyed, obey_here
+from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.remote import Remote
 from dataver.transfer.wanted import Ends, Version, bytes_of_size_text
@@ -166,6 +168,17 @@ def meet(repo: Repo, name: str) -> Remote:
         if found is not None:
             repo.set_secret(found)
     return remote
+
+
+def meet_obeying(
+    repo: Repo, name: str, *, dry_run: bool = False, progress: Progress = SILENT
+) -> tuple[Remote, Obeyed]:
+    """Return the remote *name* as `meet` does, after this clone has removed what its records name.
+
+    Raises: what `meet` and `obey_here` raise; with *dry_run* nothing is removed.
+    """
+    remote = meet(repo, name)
+    return remote, NOTHING if dry_run else obey_here(repo, progress=progress)
 
 
 def share_secret(repo: Repo, remote: Remote) -> None:

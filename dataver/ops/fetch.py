@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataver.errors import Failure, MissingObjectError, NoSuchPathError, show_path
+from dataver.errors import Failure, MissingObjectError, NoSuchPathError, show_path, strictly
 from dataver.model.results import FetchResult
+from dataver.ops.acknowledging import acknowledge
 from dataver.ops.choosing import Choice
-from dataver.ops.exchange import Selected, ends_of, explained, meet, select_versions, version_of
+from dataver.ops.exchange import (
+    Selected,
+    ends_of,
+    explained,
+    meet,
+    meet_obeying,
+    select_versions,
+    version_of,
+)
+from dataver.ops.obeying import NOTHING, obey_here
 from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -25,6 +35,7 @@ def fetch(
     refs: str | None = None,
     all_refs: bool = False,
     dry_run: bool = False,
+    strict: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> FetchResult:
@@ -32,7 +43,8 @@ def fetch(
 
     *refs* (`A..B`) are those of a range of commits instead, *all_refs* those of all branches and
     tags, whole.  *paths* narrow it; without them a partial checkout's own paths do.  What cannot be
-    had is in `failed`, and the rest is fetched.
+    had is in `failed`, and the rest is fetched.  What erasure records name is removed here first;
+    with *strict* it counts as failed that it is left out.
 
     Raises: NoRemoteError, UnknownRemoteError, NoSuchPathError, UnknownRevisionError, DiskFullError,
     RemoteError.
@@ -43,7 +55,7 @@ def fetch(
     meter = Meter(repo, name)
     place = repo.remote(name)
     known = place.seen
-    meet(repo, name)
+    _, obeyed = meet_obeying(repo, name, dry_run=dry_run, progress=progress)
     # Held from the first look-up: what is found to be here already must still be here in the end.
     with repo.cache_lock(shared=True, progress=progress):
         files, size = _leave_out_present(repo, chosen)
@@ -55,11 +67,26 @@ def fetch(
                 if not version.scope:
                     note_complete(repo.cache_folder, repo.state, version.root_id)
     ahead = done.requests
-    if place.seen != known:
-        if dry_run:
-            ahead += costs.REGISTERING
-        else:
-            place.register(repo.repo_id, repo.clone_id)
+    has_moved = place.seen != known
+    after = NOTHING
+    if dry_run:
+        ahead += costs.REGISTERING if has_moved else 0
+    else:
+        # Trees of a remote that is not clean yet came as they are there.
+        after = obey_here(repo, progress=progress)
+        if not (obeyed.failed or after.failed):
+            acknowledge(repo, place, has_moved=has_moved)
+    failed, warnings = strictly(
+        (
+            *chosen.failed,
+            *obeyed.failed,
+            *after.failed,
+            *explained(repo, chosen, done.failed),
+            *_unmatched(chosen, done.matched),
+        ),
+        dict.fromkeys((*chosen.warnings, *obeyed.warnings, *after.warnings, *done.warnings)),
+        strict=strict,
+    )
     return FetchResult(
         remote=name,
         files=files + done.files,
@@ -70,8 +97,8 @@ def fetch(
         requests=meter.requests + ahead,
         seconds=repo.clock.monotonic() - start,
         dry_run=dry_run,
-        failed=(*chosen.failed, *explained(repo, chosen, done.failed), *_unmatched(chosen, done.matched)),
-        warnings=tuple(dict.fromkeys((*chosen.warnings, *done.warnings))),
+        failed=failed,
+        warnings=warnings,
     )
 
 

@@ -1,7 +1,7 @@
 """`gc` for the cache: what nothing needs is set aside, and deleted when the grace period is over.
 
-The only verb that removes sound objects from a cache.  It holds the cache's lock exclusively from
-before it asks who needs what until it is done.
+The only verb that removes sound objects from a cache, but for what was erased.  It holds the
+cache's lock exclusively from before it asks who needs what until it is done.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from dataver.errors import DiskFullError, Failure, NoSuchPathError
 from dataver.model.guarding import GcResult
 from dataver.ops.gc_names import largest_of
+from dataver.ops.obeying import NOTHING, obey_here
 from dataver.ops.proof import Held, bring_trees, freed_marks, show_held
 from dataver.ops.reachable import Reachable, reachable
 from dataver.progress import SILENT, Progress
@@ -53,6 +54,7 @@ def gc(
     Raises: UnprovenError where a repository cannot be asked; LockTimeoutError, RemoteError.
     """
     period = repo.config.grace_s if grace_s is None else grace_s
+    obeyed = NOTHING if dry_run else obey_here(repo, progress=progress)
     if fetch_trees:
         with repo.cache_lock(shared=True, progress=progress):
             bring_trees(repo, reachable(repo, progress=progress), remote, progress=progress)
@@ -61,11 +63,12 @@ def gc(
     with repo.cache_lock(shared=False, progress=progress):
         collection = _Collection(repo, period, dry_run=dry_run, progress=progress)
         try:
-            return collection.run(held, frees_present=frees_present, ignore_missing=ignore_missing)
+            done = collection.run(held, frees_present=frees_present, ignore_missing=ignore_missing)
         except DiskFullError as error:
             if period:
                 error.hint = "dataver gc --now"
             raise
+    return replace(done, failed=(*obeyed.failed, *done.failed), warnings=(*obeyed.warnings, *done.warnings))
 
 
 def gc_undo(repo: Repo, *, dry_run: bool = False, progress: Progress = SILENT) -> GcResult:

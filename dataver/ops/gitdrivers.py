@@ -89,7 +89,8 @@ def merge(repo: Repo, base_file: str, ours_file: str, theirs_file: str, path: st
             if not work.is_clean:
                 work.writer.commit()  # what came from the remote, for `resolve`
                 raise _conflict(pointer_path, conflict_text(work, target))
-            written = write_merge(repo, work, Settlement(work.merge.changes, (), ()), work.note)
+            settlement = Settlement(work.merge.changes, (), ())
+            written = write_merge(repo, work, settlement, work.note, target=target)
             replace(repo.disk, ours_file, encode_pointer(written.pointer))
     except ConflictError:
         raise

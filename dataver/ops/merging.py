@@ -26,7 +26,7 @@ from dataver.store.cache_writer import CacheWriter
 from dataver.store.equal_leaves import with_smallest_ids
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
 from dataver.store.treewriter import update
-from dataver.workspace.adding import key_of
+from dataver.workspace.leafkeys import keys_for_merge
 
 _KEPT_LEAVES = 256
 """Opened leaves that a merge remembers: both sides and the result meet at the same ones."""
@@ -108,9 +108,15 @@ class Written(NamedTuple):
 
 
 def write_merge(
-    repo: Repo, work: Merging, settlement: Settlement, note: Mapping[str, str], *, dry_run: bool = False
+    repo: Repo,
+    work: Merging,
+    settlement: Settlement,
+    note: Mapping[str, str],
+    *,
+    target: bytes,
+    dry_run: bool = False,
 ) -> Written:
-    """Store the merged tree and return the pointer to it, with *note*; a dry run stores nothing.
+    """Store *target*'s merged tree and return the pointer to it, with *note*; a dry run stores nothing.
 
     Raises: MissingObjectError, HostileInputError, FormatError for a note that is too long.
     """
@@ -121,7 +127,9 @@ def write_merge(
     if like is not None:
         pointer = Pointer(like.root_id, like.is_folder, like.files, like.size_text, note)
     else:
-        key = key_of(repo.secret.tree_key if repo.secret else None)
+        tree_key = repo.secret.tree_key if repo.secret else None
+        is_single = not sides.ours.is_folder
+        key = keys_for_merge(repo.workspace.top, tree_key, target, is_single=is_single)
         root_id = update(trees, sides.ours.root_id, [(c.path, c.new) for c in changes], work.writer, key)
         if not dry_run:
             work.writer.commit()

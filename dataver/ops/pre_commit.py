@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dataver.errors import DataverError, Failure, FormatError, MissingObjectError, NotAddedError, show_path
-from dataver.formats.pointer import decode_pointer
+from dataver.errors import (
+    DataverError,
+    DeniedContentError,
+    Failure,
+    FormatError,
+    MissingObjectError,
+    NotAddedError,
+    show_path,
+)
+from dataver.formats.pointer import Pointer, decode_pointer
 from dataver.git.hooking import is_known_blob
 from dataver.model.guarding import PreCommitResult, Unadded
 from dataver.model.names import root_name
@@ -16,7 +24,8 @@ from dataver.workspace.pointers import Target
 def git_pre_commit(repo: Repo, *, progress: Progress = SILENT) -> PreCommitResult:
     """Say what the commit under way leaves out: data that differs from its staged pointer.
 
-    A staged pointer that cannot be read, or that names data that nobody has, is in `failed`; with
+    A staged pointer that cannot be read, that names data that nobody has, or that brings content that
+    was erased, is in `failed`; with
     `policy.pre_commit = block` what is left out is there too.
     """
     targets = repo.targets()
@@ -55,11 +64,35 @@ def _unfit(repo: Repo, target: Target) -> Failure | None:
         if isinstance(error, FormatError):
             message = f"the staged {shown} is no pointer: {error.why}"
         return error.failure(target.path)._replace(message=message, hint=_mend(target))
-    if repo.cache.has(root_name(pointer.root_id)) or is_known_blob(repo.place, target.index_blob):
+    if repo.cache.has(root_name(pointer.root_id)):
+        return _denied(repo, target, pointer)
+    if is_known_blob(repo.place, target.index_blob):
         return None
     gone = MissingObjectError(f"the data that the staged {shown} names", "the cache, nor known to any commit")
     gone.hint = f"dataver add {show_path(target.path)}"
     return gone.failure(target.path)
+
+
+def _denied(repo: Repo, target: Target, pointer: Pointer) -> Failure | None:
+    """Return that a staged version brings content that was erased; None where it brings none."""
+    denier = repo.entry_denier()
+    if denier is None:
+        return None
+    try:
+        head = repo.git.try_read_blobs([target.head_blob])[0] if target.head_blob else b""
+        old = decode_pointer(head, show_path(target.pointer_path)).root_id if isinstance(head, bytes) else b""
+    except DataverError:
+        old = b""
+    try:
+        for change in repo.trees.diff(old or None, pointer.root_id):
+            entry = change.new
+            name = denier(entry.path, entry.oid) if entry is not None and entry.oid is not None else ""
+            if entry is not None and name:
+                shown = target.path + b"/" + entry.path if pointer.is_folder else target.path
+                return DeniedContentError(shown, name).failure(shown)
+    except DataverError:
+        return None  # a version that is not here whole was not added here
+    return None
 
 
 def _mend(target: Target) -> str:

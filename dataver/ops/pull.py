@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dataver.errors import DataverError, Failure, show_path
+from dataver.errors import DataverError, Failure, show_path, strictly
 from dataver.model.results import CheckoutResult, FetchResult, PullResult
 from dataver.ops.checkout import checkout
 from dataver.ops.exchange import ends_of
@@ -26,6 +26,7 @@ def pull(
     remote: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    strict: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PullResult:
@@ -33,7 +34,8 @@ def pull(
 
     *paths* narrow both; in a target that was never checked out whole they are remembered, and the
     rest counts as absent, never as deleted.  *force* is that of `checkout`.  A dry run reads trees
-    that are not here from the remote, to say what would be checked out.
+    that are not here from the remote, to say what would be checked out.  With *strict* it counts as
+    failed that something was erased and is left out.
 
     Raises: what `fetch` and `checkout` raise.
     """
@@ -52,6 +54,7 @@ def pull(
     finally:
         if dry_run:
             del repo.trees
+    failed, warnings = strictly(failed, dict.fromkeys((*fetched.warnings, *placed.warnings)), strict=strict)
     inner = [s.target.path + b"/" + p for s in selections for p in s.patterns]
     return PullResult(
         fetch=fetched,
@@ -62,7 +65,7 @@ def pull(
         patterns=tuple(show_path(path) for path in inner),
         requests=fetched.requests if dry_run else meter.requests,
         failed=failed,
-        warnings=tuple(dict.fromkeys((*fetched.warnings, *placed.warnings))),
+        warnings=warnings,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataver.errors import Failure
 from dataver.model.results import PushResult
-from dataver.ops.exchange import ends_of, explained, meet, select_versions, share_secret
+from dataver.ops.acknowledging import acknowledge
+from dataver.ops.exchange import ends_of, explained, meet_obeying, select_versions, share_secret
+from dataver.ops.obeying import NOTHING, obey_here
 from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -37,6 +38,7 @@ def push(
     *refs* (`A..B`) are those of a range of commits instead, *all_refs* those of all branches and
     tags.  *paths* narrow it to targets; a path inside one stands for all of it, since half a
     version is none.  Versions that are whole on the remote afterwards are named in its journal.
+    What erasure records name is removed here first, and is never sent.
 
     Raises: NoRemoteError, UnknownRemoteError, NoSuchPathError, UnknownRevisionError, RemoteError.
     """
@@ -44,11 +46,18 @@ def push(
     name = repo.remote_name(remote)
     chosen = select_versions(repo, paths, refs, all_refs=all_refs, is_narrow=False)
     meter = Meter(repo, name)
-    place = meet(repo, name)
+    known = repo.remote(name).seen
+    place, obeyed = meet_obeying(repo, name, dry_run=dry_run, progress=progress)
     # Held so that no object is taken away between the look at it and its way to the remote.
     with repo.cache_lock(shared=True, progress=progress):
         done = _send(repo, place, chosen.versions, dry_run=dry_run, jobs=jobs, progress=progress)
-    failed: list[Failure] = [*chosen.failed, *explained(repo, chosen, done.failed)]
+    after = NOTHING
+    if not dry_run:
+        # Records may have come while data was on its way.
+        after = obey_here(repo, progress=progress)
+        if not (obeyed.failed or after.failed) and place.records():
+            acknowledge(repo, place, has_moved=place.seen != known)
+    failed = [*chosen.failed, *obeyed.failed, *after.failed, *explained(repo, chosen, done.failed)]
     return PushResult(
         remote=name,
         files=done.files,
@@ -62,7 +71,7 @@ def push(
         seq=done.seq,
         dry_run=dry_run,
         failed=tuple(failed),
-        warnings=(*chosen.warnings, *done.warnings),
+        warnings=tuple(dict.fromkeys((*chosen.warnings, *obeyed.warnings, *after.warnings, *done.warnings))),
     )
 
 

@@ -170,7 +170,7 @@ def _settle(
         note = conflict_text(changed(work, merge=left, note_conflicts=keys_left), target.path)
         return changed(said, note=note), None, []
     note_text = _settled_note(work, decided)
-    written = write_merge(repo, work, settlement, note_text, dry_run=dry_run)
+    written = write_merge(repo, work, settlement, note_text, target=target.path, dry_run=dry_run)
     lacking = [blob_name(c.new.oid) for c in written.changes if c.new is not None and c.new.oid is not None]
     kept = [(_outer(target, sides, old), _outer(target, sides, new)) for old, new in settlement.beside]
     kept += [(target.path, path) for path, _ in beside]

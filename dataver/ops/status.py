@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataver.errors import (
     DataverError,
+    ErasedError,
     Failure,
     MissingObjectError,
     NoSuchPathError,
@@ -18,6 +19,7 @@ from dataver.hashing import ALGORITHM_CODES
 from dataver.model.diff import DELETED, UNSAFE, Change
 from dataver.model.names import blob_name
 from dataver.model.status import StatusResult, TargetStatus
+from dataver.ops.noticing import ErasedPart, erased_part
 from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -40,12 +42,14 @@ def status(
     *,
     verify: bool = False,
     remote: str | bool | None = None,
+    strict: bool = False,
     progress: Progress = SILENT,
 ) -> StatusResult:
     """Say what differs, target by target; takes no lock, waits for nobody, changes only the index.
 
     With *verify* every file is hashed, whatever the index says.  With *remote* (a name, or True
-    for the default one) it also asks what that remote lacks.
+    for the default one) it also asks what that remote lacks.  With *strict* it counts as failed that
+    something of a target was erased.
 
     Raises: NoSuchPathError, UnknownRemoteError.
     """
@@ -66,6 +70,9 @@ def status(
             asked = asked or _met(repo, None if remote is True else name)
             lacking = _remote_missing(repo, selection.target, name, asked, failed)
             state = replace(state, remote_missing=lacking)
+        if strict and state.erased:
+            part = ErasedPart(state.erased, state.erasures)
+            failed.append(ErasedError(part.text).failure(state.path))
         found.append(state)
     is_fresh = bool(found) and all(t.state in ("absent", "error") for t in found)
     head = repo.git.head() or ""
@@ -115,7 +122,9 @@ def _look_at(
             )
             if lost:
                 warnings.append(_unsaved_warning(target, lost))
-            return _status(target, "clean")
+                return _status(target, "clean")
+            part = erased_part(repo, pointer.root_id)
+            return replace(_status(target, "clean"), erased=part.count, erasures=part.names)
         is_whole = False
         return _compared(repo, selection, pointer, look, failed, progress)
     except MissingObjectError:
@@ -207,13 +216,15 @@ def _compared(
     elif absent:
         state = "absent" if look.snapshot is None or not look.snapshot.files else "partial"
     record = look.record
+    part = erased_part(repo, pointer.root_id)
     return replace(
         _status(target, state),
         changes=tuple(changes),
         at=_other_version(repo, target, record) if record and record.root_id != pointer.root_id else "",
         absent=absent,
         missing=_nowhere(repo, compared, lost) if lost else 0,
-        erased=repo.trees.erased_count(pointer.root_id),
+        erased=part.count,
+        erasures=part.names,
         sparse=tuple(p.decode("utf-8", "backslashreplace") for p in record.patterns) if record else (),
     )
 

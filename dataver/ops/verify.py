@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
-from dataver.errors import Failure
+from dataver.errors import DataverError, Failure, strictly
 from dataver.model.guarding import Damage, VerifyResult
 from dataver.ops.damage import Ask, Outcome, finished, message_of
 from dataver.ops.exchange import select_versions
+from dataver.ops.noticing import erased_notice
 from dataver.ops.sampling import parse_sample
 from dataver.ops.verify_cache import verify_cache
 from dataver.ops.verify_remote import verify_remote
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
+from dataver.transfer.wanted import Version
 from dataver.workspace.paths import PathLike
 
 
@@ -26,6 +29,7 @@ def verify(
     all_refs: bool = False,
     sample: str = "",
     repair: bool = False,
+    strict: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> VerifyResult:
@@ -35,7 +39,8 @@ def verify(
     object of the versions that the present pointers name is looked up; with *paths*, *refs*
     (`A..B`) or *all_refs* only the versions that these name, all of them.  *sample* is a share
     such as `5%` or a size such as `10GB`, chosen anew at each run.  Damaged files of the cache go
-    to quarantine; with *repair* what was lost is brought back from any good copy.
+    to quarantine; with *repair* what was lost is brought back from any good copy.  What was erased is
+    neither missing nor damaged: versions that lack it are named, with *strict* as failed.
 
     Raises: NoRemoteError, UnknownRemoteError, NoSuchPathError, UnknownRevisionError, UsageError,
     RemoteError.
@@ -58,15 +63,26 @@ def verify(
         warnings += [
             Failure(b"", "stray-file", f"{path} is none of dataver's", "", 0) for path in outcome.place.strays
         ]
+    warnings += _erased(repo, chosen.versions)
+    all_failed, noticed = strictly((*chosen.failed, *failed), warnings, strict=strict)
     return VerifyResult(
         places=tuple(outcome.place for outcome in outcomes),
         damaged=tuple(damaged),
         repair=repair,
         sample=share.text,
         seconds=repo.clock.monotonic() - start,
-        failed=(*chosen.failed, *failed),
-        warnings=tuple(warnings),
+        failed=all_failed,
+        warnings=noticed,
     )
+
+
+def _erased(repo: Repo, versions: Sequence[Version]) -> list[Failure]:
+    """Return a notice for each version of which something was erased."""
+    found: dict[Failure, None] = {}
+    for version in versions:
+        with contextlib.suppress(DataverError):  # a tree that is not here is among the damage
+            found.update(dict.fromkeys(erased_notice(repo, version.target, version.root_id)))
+    return list(found)
 
 
 def _repaired(damage: Damage) -> Failure:

@@ -82,7 +82,7 @@ class Cache:
     def __init__(self, folder: str, disk: Disk, *, pack_below: int = PACK_BELOW, scratch: str = "") -> None:
         """Use *folder*, which is made when first written to; *scratch* serves where it may only be read."""
         # In a shared cache a neighbour could leave a link in the place of a folder that is written to.
-        check_own_folders(folder, ("packs", "objects", "tmp", "quarantine", "users", "trash"))
+        check_own_folders(folder, ("packs", "objects", "tmp", "quarantine", "users", "trash", "erasures"))
         self.folder = folder
         self._scratch = scratch
         self.pack_below = pack_below

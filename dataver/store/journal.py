@@ -156,6 +156,10 @@ class Journal:
         entry = replace(entry, state=state_hash(encoded_state))
         return entry, journal.encode_entry(entry), state, encoded_state
 
+    def hash_at(self, seq: int) -> bytes:
+        """Return the hash of entry *seq*, proven by the chain from the last one read."""
+        return self._reader.hash_at(self._head, seq)
+
     def _hash_at(self, seq: int) -> bytes:
         if seq not in self._skips:
             self._skips[seq] = self._reader.hash_at(self._head, seq)

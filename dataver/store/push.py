@@ -283,6 +283,8 @@ class Push:
             kept, self._pruned = [], frozenset()
         self._merges = kept
         has_records = any(entry.kind != COMMIT for entry, _ in entries)
+        if has_records:
+            self._forget()
         is_all_kept = self._drop(removed, gone)
         if removed or has_records or not is_all_kept:
             if overtaken is None:
@@ -291,6 +293,12 @@ class Push:
                 )
             overtaken(Overtaken(removed, has_records))
             self._flush()
+
+    def _forget(self) -> None:
+        """Rely on nothing that was stored so far: it may hold what erasure records deny by now."""
+        self._fresh, self._fresh_rows, self._stored = [], 0, []
+        self._own.set_live(())
+        self._unfinished.done()
 
     def _drop(self, removed: frozenset[StructureId], gone: frozenset[StructureId]) -> bool:
         """Write our segments anew without packs that were *removed*, and those that are *gone* themselves.

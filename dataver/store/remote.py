@@ -23,7 +23,7 @@ from dataver.errors import (
     RemoteStateError,
     WrongEndpointError,
 )
-from dataver.formats import keys, layout
+from dataver.formats import keys, layout, segment
 from dataver.formats.commit import Commit
 from dataver.formats.journal import Entry
 from dataver.formats.keys import Secret
@@ -253,6 +253,17 @@ class Remote:
         """Return head and rows of one live segment.  Raises: FormatError, MissingObjectError, RemoteError."""
         return self._segments.rows_of(ref)
 
+    def names_of_kind(self, kind: int) -> Iterator[ObjectName]:
+        """Yield the names of one kind that live segments list, those in several packs more than once."""
+        for head, rows in self.segment_rows():
+            low = 0
+            for run, count in head.runs:
+                if run[0] == kind:
+                    yield from segment.names_of(
+                        rows[low * segment.ROW_SIZE : (low + count) * segment.ROW_SIZE]
+                    )
+                low += count
+
     def entries_since(self, seq: int) -> Sequence[tuple[Entry, Commit | None]]:
         """Return the journal's entries after number *seq*, verified."""
         return self._journal.entries_since(seq)
@@ -298,6 +309,24 @@ class Remote:
         Raises: RemoteError, RemoteStateError, LockTimeoutError.
         """
         return Removal(self._parts(), writer, repo_id)
+
+    def clients(self) -> dict[str, tuple[int, float]]:
+        """Return for each clone that ever said so the last entry that it applied, and when it said it.
+
+        By clone id; seconds since 1970 by the store's clock.  Raises: RemoteError.
+        """
+        found: dict[str, tuple[int, float]] = {}
+        for info in self.bucket.list(layout.CLIENTS_PREFIX):
+            try:
+                seq = layout.decode_client(self.bucket.get(info.key, 0, layout.MAX_TEXT_SIZE))
+            except KeyMissingError:
+                continue
+            found[info.key.removeprefix(layout.CLIENTS_PREFIX)] = seq, info.modified_s
+        return found
+
+    def hash_at(self, seq: int) -> bytes:
+        """Return the hash of entry *seq*, proven by the chain.  Raises: RemoteStateError, RemoteError."""
+        return self._journal.hash_at(seq)
 
     def publish(self, draft: Draft, is_there: Callable[[Record], bool]) -> int:
         """Append an erasure record unless one of the journal's *is_there*; return its entry's number.
@@ -347,7 +376,6 @@ class Remote:
         if is_writer:
             self.bucket.put_new(layout.repo_key(repo_id), b"")
         try:
-            text = f'version = 1\nrepo = "{layout.check_id(repo_id)}"\nseq = {self.seen.seq}\n'
-            self.bucket.put(layout.client_key(clone_id), text.encode())
+            self.bucket.put(layout.client_key(clone_id), layout.encode_client(repo_id, self.seen.seq))
         except RemoteError:
             return

@@ -1,6 +1,7 @@
 """What a push that broke left behind: packs and segments that are stored but in no journal entry yet.
 
-The next push of this clone takes them over, so that it sends again only what was on its way.
+The next push of this clone takes them over, so that it sends again only what was on its way.  What
+was stored before erasure records came is never taken over: it may hold what they deny.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from dataver.errors import DataverError
+from dataver.formats.journal import COMMIT
 from dataver.formats.pack import Table, decode_table
 from dataver.formats.segment import PackRef, SegmentRef
 from dataver.hashing import xxh3_64
@@ -63,8 +65,11 @@ class Unfinished:
             if left is None or not 0 <= journal.seen.seq - left.seq <= _MOST_ENTRIES:
                 self._local.remove(name)
                 continue
-            self._taken_over.append(name)
             removed = _removed_since(journal, left.seq)
+            if removed is None:
+                self._local.remove(name)
+                continue
+            self._taken_over.append(name)
             refs = [SegmentRef(StructureId(bytes.fromhex(i)), p, r) for i, p, r in left.segments]
             found.update((ref, None) for ref in refs if _is_whole(ref, removed, segments, check))
         return list(found)
@@ -72,17 +77,21 @@ class Unfinished:
     def take_over_packs(self, journal: Journal, check: PackCheck) -> list[LeftPack]:
         """Return the packs that earlier pushes stored and listed nowhere, and that are there whole."""
         found: list[LeftPack] = []
-        removed: dict[int, set[bytes]] = {}
+        removed: dict[int, set[bytes] | None] = {}
         for name in self._local.names(_PACK_PREFIX):
             noted = _decode_pack(name, bytes(self._local.read(name) or b""))
             if noted is None or not 0 <= journal.seen.seq - noted[0] <= _MOST_ENTRIES:
                 self._local.remove(name)
                 continue
-            self._taken_over.append(name)
             seq, left = noted
             if seq not in removed:
                 removed[seq] = _removed_since(journal, seq)
-            if left.table.pack_id not in removed[seq]:
+            gone = removed[seq]
+            if gone is None:
+                self._local.remove(name)
+                continue
+            self._taken_over.append(name)
+            if left.table.pack_id not in gone:
                 found.append(left)
         lost = check.lost({left.table.pack_id: left.size for left in found}, len(found)) if found else set()
         return [left for left in found if left.table.pack_id not in lost]
@@ -116,7 +125,7 @@ class Unfinished:
         self._local.write(self._name, [msgspec.json.encode(left)])
 
     def done(self) -> None:
-        """Forget all of it: it stands in the journal."""
+        """Forget all of it: it stands in the journal, or must not be taken over."""
         for name in (*self._taken_over, self._name):
             self._local.remove(name)
 
@@ -130,10 +139,15 @@ def _is_whole(ref: SegmentRef, removed: set[bytes], segments: Segments, check: P
     return not check.lost({pack.pack_id: pack.size for pack in packs}, len(packs))
 
 
-def _removed_since(journal: Journal, seq: int) -> set[bytes]:
-    """Return the packs and segments that journal entries after *seq* removed."""
+def _removed_since(journal: Journal, seq: int) -> set[bytes] | None:
+    """Return the packs and segments that journal entries after *seq* removed.
+
+    None where erasure records are among them: then nothing of before may be relied on.
+    """
     removed: set[bytes] = set()
-    for _, commit in journal.entries_since(seq):
+    for entry, commit in journal.entries_since(seq):
+        if entry.kind != COMMIT:
+            return None
         if commit is not None:
             removed.update(commit.packs_removed)
             removed.update(commit.segments_removed)

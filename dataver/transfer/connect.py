@@ -1,14 +1,15 @@
 """Open a configured remote, and keep what this clone saw of it.
 
 Owns `remotes/` below the clone's common folder: per remote what was seen last of its journal and
-a mirror of its erasure records (knowledge, never dropped), and a folder of disposable copies.
+a mirror of its erasure records (knowledge, never dropped), a folder of disposable copies, and which
+entries were taken out of leaves here that no record names.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dataver.disk.atomic import make_folders, replace
@@ -132,6 +133,7 @@ class Known(NamedTuple):
     records: Sequence[Record]
     told: Sequence[bytes]
     """Commitments that pushes say they left out of leaves."""
+    remote_id: str = ""
 
 
 def known_records(common_folder: str) -> list[Known]:
@@ -153,9 +155,62 @@ def known_records(common_folder: str) -> list[Known]:
             if version != 1:
                 raise ValueError(f"version {version}")
             records = [Record(r[0], r[1], r[2], r[3], r[4].encode()) for r in rows]
-            found.append(Known(records, [bytes.fromhex(text) for text in told]))
+            remote_id = name.removesuffix(".records")
+            found.append(Known(records, [bytes.fromhex(text) for text in told], remote_id))
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise FormatError(path, "the mirror of erasure records is damaged") from error
         except OSError as error:
             raise local_error(error, path) from error
+    return found
+
+
+# -- what only this clone knows ------------------------------------------------------------------------
+
+
+def told_here(common_folder: str) -> dict[bytes, bytes]:
+    """Return the commitments of entries that were taken out of leaves here and that no record names.
+
+    Each with the uid of the erasure that denies its content.  Raises: FormatError for a damaged
+    file: without it what is missing would pass for damage.
+    """
+    path = _told_path(common_folder)
+    try:
+        with open(path, "rb") as file:
+            version, rows = json.loads(file.read())
+        if version != 1:
+            raise ValueError(f"version {version}")
+        return {bytes.fromhex(commitment): bytes.fromhex(uid) for commitment, uid in rows.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FormatError(path, "the list of entries that were taken out here is damaged") from error
+    except OSError as error:
+        raise local_error(error, path) from error
+
+
+def tell_here(common_folder: str, told: Mapping[bytes, bytes], disk: Disk) -> None:
+    """Add *told* to what `told_here` returns, durably: before any leaf lacks the entries."""
+    known = told_here(common_folder)
+    if not told.keys() - known.keys():
+        return
+    rows = {commitment.hex(): uid.hex() for commitment, uid in sorted({**told, **known}.items())}
+    make_folders(disk, folder_of(common_folder))
+    replace(disk, _told_path(common_folder), json.dumps([1, rows]).encode())
+
+
+def _told_path(common_folder: str) -> str:
+    return f"{folder_of(common_folder)}/local.told"
+
+
+def stamp_of_records(common_folder: str) -> list[list[int | str]]:
+    """Return what changes when any mirror of records does: names and stats, no content."""
+    folder = folder_of(common_folder)
+    found: list[list[int | str]] = []
+    try:
+        names = sorted(n for n in os.listdir(folder) if n.endswith((".records", ".told")))
+    except FileNotFoundError:
+        return found
+    for name in names:
+        st = os.stat(f"{folder}/{name}")
+        found.append([name, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino])
     return found

@@ -130,6 +130,7 @@ class Survey:
         seen = self._without_denied(version, leaf)
         if leaf_name(leaf.leaf_id) in self._lacking or seen is not leaf:
             self._write(leaf_name(leaf.leaf_id), encode_leaf(seen))
+            self._tell(seen)
         files = [e for e in seen.view if e.oid is not None]
         self._leaves[leaf.leaf_id] = len(files), sum(e.size for e in files)
         for entry in files:
@@ -164,7 +165,16 @@ class Survey:
             return leaf
         self.found.redacted.setdefault(StructureId(leaf.leaf_id), set()).update(gone)
         erased = self._ends.erased
-        return redact(leaf, Erased(erased.entries | gone, erased.substitutes))
+        return redact(leaf, Erased(erased.entries | gone, erased.substitutes, erased.told))
+
+    def _tell(self, leaf: Leaf) -> None:
+        """Report the entries that *leaf* lacks and that nobody but this clone knows to be erased."""
+        erased, told = self._ends.erased, self._ends.remote.told()
+        unknown = {
+            c for c in leaf.erased if not (c in erased.entries or c in erased.substitutes or c in told)
+        }
+        if unknown:
+            self.found.redacted.setdefault(StructureId(leaf.leaf_id), set()).update(unknown)
 
     # -- content ------------------------------------------------------------------------------
 

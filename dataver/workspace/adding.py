@@ -6,7 +6,6 @@ killed in between leaves the old pointer and some objects that nobody names yet.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from dataver.errors import (
@@ -15,16 +14,15 @@ from dataver.errors import (
     show_path,
 )
 from dataver.formats.pointer import pointer_of
-from dataver.formats.tree import KEY_SIZE, leaf_key
 from dataver.git import Git
 from dataver.progress import Progress
 from dataver.store.cache import Cache
 from dataver.store.cache_writer import CacheWriter
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
-from dataver.store.treewriter import KeyOf
 from dataver.workspace.catchup import conflict, is_behind, replaces_warning
 from dataver.workspace.ingest import hash_into
 from dataver.workspace.intake import Intake
+from dataver.workspace.leafkeys import leaf_keys
 from dataver.workspace.leftovers import sweep_inside
 from dataver.workspace.presence import add_unsaved
 from dataver.workspace.recording import Addition, Denier, Recording
@@ -32,13 +30,6 @@ from dataver.workspace.room import check_room_to_add
 from dataver.workspace.snapshot import rows_within
 from dataver.workspace.twins import twin_warnings
 from dataver.workspace.workspace import Tracked, Workspace
-
-
-def key_of(tree_key: bytes | None) -> KeyOf:
-    """Return what draws leaf keys: from the tree key, or at random in a clone without the secret."""
-    if tree_key is None:
-        return lambda encoded: os.urandom(KEY_SIZE)
-    return lambda encoded: leaf_key(tree_key, encoded)
 
 
 def record_target(
@@ -58,7 +49,7 @@ def record_target(
 
     Raises: NoSuchPathError, MissingObjectError where the tree to change is not in the cache,
     ConflictError where a newer pointer and the workspace exclude each other, UnsafeFileError,
-    DiskFullError, local errors.
+    DiskFullError, ConfigError for malformed subject rules, local errors.
     """
     known = intake.known.pointer if intake.known is not None else None
     trees = trees_of()
@@ -85,6 +76,7 @@ def record_target(
         if not _has_structure(workspace.cache, trees, old_root):
             work.rebuild()
     add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
+    keys = leaf_keys(workspace.top, tree_key, intake.target, is_single=look.snapshot.is_single)
     rows = rows_within(look.snapshot, intake.inner or None)
     check_room_to_add(workspace, look.snapshot, look.columns, rows)
     with CacheWriter(workspace.cache) as writer:
@@ -99,10 +91,11 @@ def record_target(
             rows=rows,
         )
         workspace.note_failures(look, failed)
-        addition = work.finish(writer, key_of(tree_key), denier)
+        addition = work.finish(writer, keys, denier)
         addition.warnings += twin_warnings(look)
         if not dry_run:
             writer.commit()
+            keys.note(workspace.state, intake.target, addition.root_id)
     if old_root is not None and work.replaces_other:
         addition.warnings.append(replaces_warning(git, intake.target, pointer_of(intake.target), old_root))
     return addition

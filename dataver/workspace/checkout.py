@@ -83,7 +83,12 @@ class Checkout:
         self._differing: set[bytes] = set()
         """Paths where the workspace differs from the tree, before anything is done."""
         self._clearing = Clearing(
-            workspace, look.path, look.snapshot, is_folder=desired.is_folder, trash=trash if force else ""
+            workspace,
+            look.path,
+            look.snapshot,
+            is_folder=desired.is_folder,
+            trash=trash if force else "",
+            is_denied=self._is_denied,
         )
 
     def wants(self, path: bytes) -> bool:
@@ -100,12 +105,16 @@ class Checkout:
             changes,
             wanted=lambda path: self.wants(path),
             was_placed=self._was_placed,
-            is_saved=lambda oid: cache.has(blob_name(oid)),
+            # Denied content is not kept for anybody.
+            is_saved=lambda oid: cache.has(blob_name(oid)) or self._is_denied(oid),
             force=self._force,
         )
         if plan.unsaved:
             raise WouldOverwriteError(self._look.path, plan.unsaved)
         return plan if self._denies is None else plan._replace(writes=tuple(self._permitted(plan.writes)))
+
+    def _is_denied(self, oid: Oid) -> bool:
+        return self._denies is not None and bool(self._denies(b"", oid))
 
     def _permitted(self, writes: Iterable[Entry]) -> Iterator[Entry]:
         """Yield the entries whose content no erasure denies; the others are noted."""

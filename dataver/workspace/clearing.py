@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dataver.disk.atomic import make_folders
 from dataver.disk.safe_open import open_folder, open_root
 from dataver.errors import DataverError, Failure, LocalIOError, local_error
 from dataver.model.diff import Change
-from dataver.model.names import blob_name, folders_of
+from dataver.model.names import Oid, blob_name, folders_of
 from dataver.model.plan import CheckoutPlan
 from dataver.model.tree import EMPTY_FOLDER, Entry
 from dataver.workspace.snapshot import Snapshot, stat_cells
@@ -56,10 +56,21 @@ class Clearing:
     """The files of one target that have to go."""
 
     def __init__(
-        self, workspace: Workspace, path: bytes, snapshot: Snapshot | None, *, is_folder: bool, trash: str
+        self,
+        workspace: Workspace,
+        path: bytes,
+        snapshot: Snapshot | None,
+        *,
+        is_folder: bool,
+        trash: str,
+        is_denied: Callable[[Oid], bool] = lambda oid: False,
     ) -> None:
-        """*trash* is the folder for what cannot be had again; empty where nothing may be lost so."""
+        """*trash* is the folder for what cannot be had again; empty where nothing may be lost so.
+
+        Content that an erasure denies is not put there.
+        """
         self._workspace, self._path, self._snapshot = workspace, path, snapshot
+        self._is_denied = is_denied
         self._is_folder, self._trash = is_folder, trash
         self._linked: dict[bytes, tuple[int, ...]] = {}
         """Stat of files after they were linked into the trash, which changes their ctime."""
@@ -97,7 +108,7 @@ class Clearing:
         folder = f"{self._trash}/{time.strftime('%Y%m%dT%H%M%S')}-{os.urandom(3).hex()}"
         for change in plan.changes:
             old = change.old
-            if old is None or old.oid is None or cache.has(blob_name(old.oid)):
+            if old is None or old.oid is None or cache.has(blob_name(old.oid)) or self._is_denied(old.oid):
                 continue
             name = self._name_on_disk(change.path)
             place = os.fsencode(folder) + b"/" + self.shown(change.path)

@@ -27,18 +27,19 @@ from dataver.model.names import Oid, is_below
 from dataver.model.tree import EMPTY_FOLDER, Entry
 from dataver.store.cache_writer import CacheWriter
 from dataver.store.trees import EMPTY_ROOT_ID, Trees
-from dataver.store.treewriter import KeyOf, save, update
+from dataver.store.treewriter import save, update
 from dataver.workspace.catchup import merged
 from dataver.workspace.compare import Comparer, Comparison
 from dataver.workspace.intake import Intake
+from dataver.workspace.leafkeys import LeafKeys
 from dataver.workspace.presence import note_complete
 from dataver.workspace.record import Record
 from dataver.workspace.snapshot import entries, linked_rows, oid_of_cell
 from dataver.workspace.sparse import Sparse, exactly
 from dataver.workspace.workspace import Look, Workspace
 
-Denier = Callable[[Oid], str]
-"""Gives the name of the erasure that denies an oid; empty for none."""
+Denier = Callable[[bytes, Oid], str]
+"""Gives the name of the erasure that denies content, everywhere or at a path of a tree; empty for none."""
 
 
 @dataclass(slots=True)
@@ -96,12 +97,12 @@ class Recording:
             raise MissingObjectError(f"a part of the tree of {show_path(self._look.path)}")
         self.start_anew()
 
-    def finish(self, writer: CacheWriter, key_of: KeyOf, denier: Denier | None) -> Addition:
+    def finish(self, writer: CacheWriter, keys: LeafKeys, denier: Denier | None) -> Addition:
         look, snapshot = self._look, self._snapshot
         size_of = self._workspace.size_of
         if self._old_root is None or self._is_replaced:
             counted = _Counted(self._allowed(entries(snapshot, size_of), denier))
-            root_id = save(counted, writer, key_of)
+            root_id = save(counted, writer, keys.key_of, kept=keys.kept(self._trees, self._old_root))
             if root_id == EMPTY_ROOT_ID and look.failed:
                 for failure in look.failed:
                     if failure.code == PermissionDeniedError.code:
@@ -125,7 +126,10 @@ class Recording:
                 refused=look.refused,
             ).compare(self._old_root, look.columns)
             changes = self._chosen(comparison, denier)
-            root_id = self._updated(changes, writer, key_of)
+            # What replaces a folder's last file by an empty folder, and the like, is in path order too.
+            new = [(c.path, c.new) for c in changes]
+            is_stale = keys.is_stale_in(self._workspace.state, look.path, self._old_root)
+            root_id = update(self._trees, self._old_root, new, writer, keys.key_of, is_stale=is_stale)
             renamed = with_renames(changes)
             counts = Counter(c.kind for c in renamed if _counts(c))
             change = sum(c.size_change for c in changes)
@@ -184,7 +188,7 @@ class Recording:
 
     def _allowed(self, found: Iterator[Entry], denier: Denier | None) -> Iterator[Entry]:
         for entry in found:
-            name = denier(entry.oid) if denier and entry.oid else ""
+            name = denier(entry.path, entry.oid) if denier and entry.oid else ""
             if name:
                 self._deny(entry.path, name)
             else:
@@ -194,7 +198,7 @@ class Recording:
         kept = []
         for change in changes:
             oid = change.new.oid if change.new else None
-            name = denier(oid) if denier and oid else ""
+            name = denier(change.path, oid) if denier and oid else ""
             if name:
                 self._deny(change.path, name)
             else:
@@ -204,11 +208,6 @@ class Recording:
     def _deny(self, path: bytes, erasure: str) -> None:
         shown = self._look.path if self._snapshot.is_single else self._look.path + b"/" + path
         self._look.failed.append(DeniedContentError(shown, erasure).failure(shown))
-
-    def _updated(self, changes: list[Change], writer: CacheWriter, key_of: KeyOf) -> bytes:
-        assert self._old_root is not None
-        # What replaces a folder's last file by an empty folder, and the like, is in path order too.
-        return update(self._trees, self._old_root, [(c.path, c.new) for c in changes], writer, key_of)
 
     def _record(
         self, root_id: bytes, changes: list[Change], comparison: Comparison, *, stays: bool

@@ -153,12 +153,17 @@ def dataver(
 
     Whatever it does, no Python traceback may reach the person who ran it.
     """
-    is_usual = not under and timeout_s == _TIMEOUT_S and _is_usual(env)
-    done = warm.run(args, cwd, env) if is_usual else None
+    may_fork = not under and timeout_s == _TIMEOUT_S and is_usual(env)
+    done = warm.run(args, cwd, env) if may_fork else None
     if done is None:
         result = finish(start(*args, cwd=cwd, env=env, under=under), timeout_s)
     else:
         result = Result(tuple(program(*args)), done.stdout, done.stderr, done.returncode)
+    return checked(result, args, expect)
+
+
+def checked(result: Result, args: Sequence[str], expect: int | None) -> Result:
+    """Return *result* if the program broke down nowhere and exited with *expect* (None: a promised code)."""
     report = f"dataver {' '.join(args)}\nexit {result.exit}\n{result.stdout}\n{result.stderr}"
     assert "Traceback (most recent call last)" not in result.stderr, report
     assert "error[bug]" not in result.stderr, report
@@ -170,7 +175,7 @@ def dataver(
     return result
 
 
-def _is_usual(env: Mapping[str, str]) -> bool:
+def is_usual(env: Mapping[str, str]) -> bool:
     """Tell whether nothing in *env* is read when an interpreter starts: then a fork of a loaded one will do.
 
     `DATAVER_TESTS_COLD=1` starts a new interpreter for every run.

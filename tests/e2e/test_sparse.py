@@ -1,17 +1,30 @@
 """A partial checkout: remembered, shown, and never taken for a deletion."""
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.cli import environment
 from tests.e2e.project import Project, picture
 
 
+@pytest.fixture(scope="module")
+def partial_template(published_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder with the clone that `partial` copies."""
+    top = tmp_path_factory.mktemp("partial")
+    shutil.copytree(published_template, top, symlinks=True, dirs_exist_ok=True)
+    Project(top / "churn", environment(top / "home")).clone("other").run("pull", "data/train")
+    return top
+
+
 @pytest.fixture
-def partial(published: Project) -> Project:
+def partial(published: Project, partial_template: Path) -> Project:
     """Give a second clone that pulled data/train only."""
-    other = published.clone("other")
-    other.run("pull", "data/train")
+    other = replace(published, root=published.root.parent / "other")
+    shutil.copytree(partial_template / "other", other.root, symlinks=True)
+    other.git("remote", "set-url", "origin", str(published.root))
     return other
 
 

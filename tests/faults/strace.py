@@ -152,11 +152,13 @@ def trace_warm(
 
     Where nobody may attach a tracer to a process that runs, the program is started as by `trace`.
     """
-    if not _may_attach():
+    if not may_attach():
         return trace(program(*args), cwd, env, log, names=names, inject=inject, follow=follow)
     log.unlink(missing_ok=True)
     pid = warm.hold(args, cwd, env)
-    tracer = _attached(pid, log, names, inject, follow=follow)
+    watched = f"trace={','.join(f'?{name}' for name in {*names, 'execve'})}"
+    options = ["-y", "-s", "16", *(("-f",) if follow else ()), "-e", watched, "-e", "signal=none"]
+    tracer = attach(pid, log, [*options, *(("-e", f"inject={inject}") if inject else ())])
     done = warm.let_go(args)
     _, said = tracer.communicate(timeout=_TIMEOUT_S)
     stderr = done.stderr + (said if tracer.returncode > 0 else "")
@@ -164,15 +166,9 @@ def trace_warm(
     return Run(done.returncode, done.stdout, stderr, tuple(calls))
 
 
-def _attached(
-    pid: int, log: Path, names: Sequence[str], inject: str, *, follow: bool
-) -> subprocess.Popen[str]:
+def attach(pid: int, log: Path, options: Sequence[str]) -> subprocess.Popen[str]:
     """Start strace on a process and wait until it has it."""
-    command = [
-        *("strace", "-y", "-s", "16", "-o", str(log), "-p", str(pid), *(("-f",) if follow else ())),
-        *("-e", f"trace={','.join(f'?{name}' for name in {*names, 'execve'})}", "-e", "signal=none"),
-        *(("-e", f"inject={inject}") if inject else ()),
-    ]
+    command = ["strace", "-o", str(log), "-p", str(pid), *options]
     tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
     for line in tracer.stderr:
@@ -182,9 +178,10 @@ def _attached(
 
 
 @functools.cache
-def _may_attach() -> bool:
+def may_attach() -> bool:
+    """Tell whether a process of this user may be traced from now on."""
     pid = warm.hold(["--version"], Path("/"), os.environ)
-    tracer = _attached(pid, Path(os.devnull), ["rename"], "", follow=False)
+    tracer = attach(pid, Path(os.devnull), ["-e", "trace=rename"])
     warm.let_go(["--version"])
     tracer.communicate(timeout=_TIMEOUT_S)
     return tracer.returncode == 0

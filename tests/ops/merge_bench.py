@@ -11,7 +11,7 @@ from dataver.ops.merging import Sides
 from dataver.repo import Repo
 from dataver.store.cache_writer import CacheWriter
 from dataver.store.treewriter import save
-from dataver.workspace.adding import key_of
+from dataver.workspace.leafkeys import leaf_keys
 from tests.workspace.sandbox import Sandbox
 
 Content = Mapping[str, str | bytes | None]
@@ -21,7 +21,8 @@ def pointer_to(repo: Repo, entries: Sequence[Entry], *, note: Mapping[str, str] 
     """Return a pointer to a tree of *entries*, which lies in the cache; of the contents nothing does."""
     secret = repo.secret
     with CacheWriter(repo.cache) as writer:
-        root = save(entries, writer, key_of(secret.tree_key if secret else None))
+        keys = leaf_keys(repo.workspace.top, secret.tree_key if secret else None, b"data", is_single=False)
+        root = save(entries, writer, keys.key_of)
         writer.commit()
     return Pointer(root, True, len(entries), size_text(sum(e.size for e in entries)), note or {})
 

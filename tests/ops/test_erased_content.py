@@ -250,19 +250,30 @@ def test_denied_content_that_still_lies_on_the_remote_is_not_fetched(published: 
         has_it = repo.cache.has(blob_name(oid_of(FILES[PATH])))
 
     assert (done.exit_status, has_it, (other / PATH).exists()) == (0, False, False)
+    assert {(w.path, w.code) for w in done.warnings} == {(PATH.encode(), "erased"), (b"data", "erased")}
+
+
+def test_denied_content_leaves_workspace_and_cache_with_the_fetch(published: Path) -> None:
+    deny_content(published, FILES[PATH])
+
+    with Repo.open(str(published)) as repo:
+        done = fetch(repo)
+        has_it = repo.cache.has(blob_name(oid_of(FILES[PATH])))
+
+    assert (done.exit_status, has_it, (published / PATH).exists()) == (0, False, False)
     assert [(w.path, w.code) for w in done.warnings] == [(PATH.encode(), "erased")]
 
 
-def test_denied_content_in_the_cache_is_not_checked_out(published: Path) -> None:
+def test_a_checkout_after_that_says_what_is_left_out_and_status_is_clean(published: Path) -> None:
     deny_content(published, FILES[PATH])
     with Repo.open(str(published)) as repo:
         fetch(repo)
-    (published / PATH).unlink()
 
     with Repo.open(str(published)) as repo:
         done = checkout(repo, force=True)
         shown = status(repo)
 
     assert (done.exit_status, (published / PATH).exists()) == (0, False)
-    assert [(w.path, w.code) for w in done.warnings] == [(PATH.encode(), "erased")]
+    assert [(w.path, w.code) for w in done.warnings] == [(b"data", "erased")]
+    assert ERASURE in done.warnings[0].message
     assert [c.path for t in shown.targets for c in t.changes] == []

@@ -21,7 +21,7 @@ from dataver.repo import Repo
 from dataver.store.cache_writer import CacheWriter
 from dataver.store.trees import Trees
 from dataver.store.treewriter import KeyOf, save, update
-from dataver.workspace.adding import key_of
+from dataver.workspace.leafkeys import leaf_keys
 from tests.formats.samples import file
 from tests.ops.exchange_bench import clone, git, new_project, record, write
 from tests.ops.merge_bench import pointer_to, sides_of, temp_files
@@ -47,7 +47,8 @@ def constant(letter: bytes) -> KeyOf:
 def changed(repo: Repo, pointer: Pointer, files: list[Entry]) -> Pointer:
     """Return a pointer to the tree of another one with *files* instead."""
     with CacheWriter(repo.cache) as writer:
-        key = key_of(repo.secret.tree_key if repo.secret else None)
+        tree_key = repo.secret.tree_key if repo.secret else None
+        key = leaf_keys(repo.workspace.top, tree_key, b"data", is_single=False).key_of
         root = update(repo.trees, pointer.root_id, [(e.path, e) for e in files], writer, key)
         writer.commit()
     return Pointer(root, True, pointer.files, pointer.size_text)
@@ -56,7 +57,9 @@ def changed(repo: Repo, pointer: Pointer, files: list[Entry]) -> Pointer:
 def merged(repo: Repo, sides: Sides) -> Pointer:
     with merging(repo, sides) as work:
         assert work.is_clean
-        return write_merge(repo, work, Settlement(work.merge.changes, (), ()), work.note).pointer
+        return write_merge(
+            repo, work, Settlement(work.merge.changes, (), ()), work.note, target=b"data"
+        ).pointer
 
 
 def view(repo: Repo, pointer: Pointer) -> list[Entry]:
@@ -78,7 +81,9 @@ def test_a_merge_of_few_changes_opens_few_leaves_of_many(empty_box: Sandbox) -> 
         sides = Sides(base, ours, theirs)
 
         with merging(repo, sides) as work:
-            pointer = write_merge(repo, work, Settlement(work.merge.changes, (), ()), work.note).pointer
+            pointer = write_merge(
+                repo, work, Settlement(work.merge.changes, (), ()), work.note, target=b"data"
+            ).pointer
             opened = work.trees.loads
 
         assert len(repo.trees.root(pointer.root_id).leaves) > 80

@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.cli import environment
+from tests import warm
+from tests.e2e.cli import environment, is_usual
 from tests.simulation.power import Fault
 from tests.simulation.world import Outcome, Seen, commit_first, first_files, run_git, temp_folder
 
@@ -55,20 +56,25 @@ def template() -> Path:
 
 def _run(
     arguments: list[str], top: Path, kill_at: int = -1, ahead_s: float = 0.0
-) -> subprocess.CompletedProcess[bytes]:
-    is_plain = kill_at < 0 and not ahead_s
-    module = ["dataver"] if is_plain else ["tests.simulation.killed", str(kill_at), str(ahead_s)]
+) -> subprocess.CompletedProcess[str]:
     # A home for each clone, as on a machine of its own: nothing of another one can help it.
     home = top.parent / f"home-{top.name}"
     home.mkdir(exist_ok=True)
     env = environment(home)
     names = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
+    is_plain = kill_at < 0 and not ahead_s
+    done = warm.run(arguments, top, {**env, **names}) if is_plain and is_usual(env) else None
+    if done is not None:
+        return done
+    module = ["dataver"] if is_plain else ["tests.simulation.killed", str(kill_at), str(ahead_s)]
     return subprocess.run(
         [sys.executable, "-m", *module, *arguments],
         cwd=top,
         env={**env, **names},
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        text=True,
+        errors="surrogateescape",
         check=False,
         timeout=_TIMEOUT_S,
     )
@@ -93,7 +99,7 @@ class ProgramWorld:
         if done.returncode == -9:
             return Outcome(-9, is_crashed=True, is_struck=True)
         assert done.returncode in _CODES, done
-        assert b"Traceback" not in done.stderr, done
+        assert "Traceback" not in done.stderr, done
         document = json.loads(done.stdout)
         if "error" in document:
             return Outcome(done.returncode, ((b"", document["error"]["code"]),))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dataver.errors import UnsafeError
+from dataver.parallel import threads_map_ordered
 from dataver.store.bucket import Bucket, KeyMissingError, probe
 from tests.store import kinds
 from tests.store.kinds import Kind
@@ -263,8 +264,8 @@ def test_more_keys_than_a_page_holds_are_listed_and_deleted(kind: Kind, bucket: 
     if bucket.page_size == 1 or kind.server == "rclone_server":
         pytest.skip("lists without pages")
     keys = [f"packs/{number % 7:02}/{number}" for number in range(1001)]
-    for key in keys:
-        bucket.put(key, b"")
+    for _ in threads_map_ordered(lambda key: bucket.put(key, b""), keys, 8):
+        pass
 
     listed = sorted(info.key for info in bucket.list("packs/"))
     bucket.delete([*keys, "packs/00/none"])

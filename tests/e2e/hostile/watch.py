@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+from tests import warm
+from tests.e2e.cli import Result, checked, is_usual, program
+from tests.e2e.project import Project
+from tests.faults.strace import attach, may_attach
 
 _WRITING = (
     "open,openat,creat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,"
@@ -14,6 +21,8 @@ _WRITING = (
 )
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += (-?\d+|\?)")
 _WORD = re.compile(r'(?:(AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')
+_TRACED = ("-f", "-y", "-s", "8192", f"-etrace={_WRITING}")
+_MEMORY = 4_000_000_000
 _OPEN_FOR_WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
 
 
@@ -21,9 +30,19 @@ def has_strace() -> bool:
     return shutil.which("strace") is not None
 
 
-def traced(log: Path) -> list[str]:
-    """Return the command under which a program's file calls are written to *log*."""
-    return ["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "8192", f"-etrace={_WRITING}", "-o", str(log)]
+def run(project: Project, *args: str, log: Path, timeout_s: float = 30.0) -> Result:
+    """Run the program with 4 GB of addresses; what it changes is written to *log*, if there is strace."""
+    if not (has_strace() and is_usual(project.env) and may_attach()):
+        tracer = ("strace", "--seccomp-bpf", "-qq", "-o", str(log), *_TRACED) if has_strace() else ()
+        watched = replace(project, under=("prlimit", f"--as={_MEMORY}", *tracer))
+        return watched.run(*args, expect=None, timeout_s=timeout_s)
+    pid = warm.hold(args, project.root, project.env)
+    resource.prlimit(pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    attached = attach(pid, log, _TRACED)
+    done = warm.let_go(args)
+    attached.communicate(timeout=timeout_s)
+    result = Result(tuple(program(*args)), done.stdout, done.stderr, done.returncode)
+    return checked(result, args, None)
 
 
 def written_paths(log: Path, cwd: Path) -> set[str]:

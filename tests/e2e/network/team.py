@@ -15,6 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from tests.servers.server import Server, s3_client
 TIMEOUT_S = 1
 """What `transfer.timeout` is here."""
 LARGE = 9 << 20
+_COPIED_AT_ONCE = 8
 
 Call = Callable[[dataver.Repo], dataver.Result]
 
@@ -89,12 +91,16 @@ class Template:
 
     def lay_out(self, prefix: str) -> None:
         """Copy the remote to *prefix*, on the server."""
-        for key in self.listed("template/"):
+
+        def copy(key: str) -> None:
             self.client.copy_object(
                 Bucket=self.bucket,
                 Key=key.replace("template/", f"{prefix}/", 1),
                 CopySource={"Bucket": self.bucket, "Key": key},
             )
+
+        with ThreadPoolExecutor(_COPIED_AT_ONCE) as pool:
+            list(pool.map(copy, self.listed("template/")))
 
     def listed(self, prefix: str) -> dict[str, str]:
         """Give key -> ETag of all keys that begin with *prefix*."""

@@ -1,0 +1,193 @@
+"""Which entries of which leaves an erasure takes: found by path, by content, or by person.
+
+The leaves are gone through twice: first for what is selected, then for the same contents where they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import dataclass, field
+
+from dataver.erasure.deny import EMPTY_OIDS
+from dataver.errors import DataverError, show_path
+from dataver.formats.erasure import TAG_ENTRY, TAG_OID, deny_id, entry_data
+from dataver.formats.keys import Secret
+from dataver.formats.tree import Leaf
+from dataver.model.names import Oid
+from dataver.model.purging import PlannedFile, SharedContent
+from dataver.model.tree import Entry
+from dataver.ops.purge_versions import Dataset, Reader, Versions
+
+ERASE, UNLINK = "erase", "unlink"
+_UNNAMED = b"(a version that no commit here names) "
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for."""
+
+    by_path: Callable[[bytes], bool]
+    """Tells of a path from the top of the work tree whether it is selected."""
+    oids: frozenset[Oid] = frozenset()
+    paths: frozenset[bytes] = frozenset()
+    """Single paths from the top, as subject rules gave them."""
+
+    def takes(self, shown: bytes, oid: Oid | None) -> bool:
+        """Tell whether an entry is selected."""
+        return shown in self.paths or self.by_path(shown) or (oid is not None and oid in self.oids)
+
+
+@dataclass(slots=True)
+class Chosen:
+    """What a selection came to."""
+
+    files: dict[bytes, PlannedFile] = field(default_factory=dict)
+    """By path from the top."""
+    sizes: dict[Oid, int] = field(default_factory=dict)
+    """Selected contents that are not empty, with their bytes."""
+    pairs: set[tuple[bytes, Oid]] = field(default_factory=set)
+    """Selected (path inside the dataset, content)."""
+    inner: set[bytes] = field(default_factory=set)
+    """Selected paths inside their datasets."""
+    selected: dict[bytes, set[bytes]] = field(default_factory=dict)
+    """Leaf -> commitments of selected entries."""
+    shared: dict[tuple[bytes, bytes, str], SharedContent] = field(default_factory=dict)
+    shared_oids: set[Oid] = field(default_factory=set)
+    shared_leaves: dict[bytes, set[bytes]] = field(default_factory=dict)
+    """Leaf -> commitments of entries outside of the selection that have selected contents."""
+    datasets: set[int] = field(default_factory=set)
+    """Numbers of the versions that hold any of it."""
+    unnamed: int = 0
+    unread: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def redactions(self, choice: str) -> dict[bytes, tuple[bytes, ...]]:
+        """Return leaf -> commitments that go, ascending, when shared content is treated by *choice*."""
+        found = {leaf: set(cs) for leaf, cs in self.selected.items()}
+        if choice == ERASE:
+            for leaf, cs in self.shared_leaves.items():
+                found.setdefault(leaf, set()).update(cs)
+        return {leaf: tuple(sorted(cs)) for leaf, cs in sorted(found.items()) if cs}
+
+
+def choose(versions: Versions, reader: Reader, wanted: Wanted, selectable: frozenset[int] | None) -> Chosen:
+    """Return what *wanted* takes of *versions*, looked up in those that are *selectable*; None for all."""
+    chosen = Chosen()
+    for datasets, numbers, leaf in _leaves(versions, reader, chosen):
+        if selectable is not None and not selectable.intersection(numbers):
+            continue
+        _select(chosen, wanted, datasets, numbers, leaf)
+    for leaf in reader.unnamed(versions.unnamed):
+        _select_unnamed(chosen, wanted, leaf)
+    for datasets, numbers, leaf in _leaves(versions, reader, chosen):
+        _note_shared(chosen, datasets, numbers, leaf)
+    for leaf in reader.unnamed(versions.unnamed):
+        _note_shared(chosen, (), (), leaf)
+    return chosen
+
+
+def _leaves(
+    versions: Versions, reader: Reader, chosen: Chosen
+) -> Iterator[tuple[tuple[Dataset, ...], tuple[int, ...], Leaf]]:
+    for ref, leaf in reader.leaves(versions.leaves):
+        numbers = tuple(versions.leaves[ref])
+        datasets = tuple(versions.datasets[number] for number in numbers)
+        if isinstance(leaf, DataverError):
+            why = (datasets[0].target, leaf.message)
+            chosen.unread += [why] if why not in chosen.unread else []
+            continue
+        yield datasets, numbers, leaf
+
+
+def shown_entries(leaf: Leaf) -> Iterator[tuple[Entry, bytes]]:
+    """Yield the entries that *leaf* shows, with the commitment by which each is erased."""
+    yield from zip(leaf.entries, leaf.commitments, strict=True)
+    for substitute in leaf.substitutes:
+        yield substitute.entry, substitute.commitment
+
+
+def _select(
+    chosen: Chosen, wanted: Wanted, datasets: tuple[Dataset, ...], numbers: tuple[int, ...], leaf: Leaf
+) -> None:
+    # Versions of one dataset call an entry alike.
+    targets = {(d.target, d.is_folder): d for d in datasets}
+    for entry, commitment in shown_entries(leaf):
+        for dataset in targets.values():
+            shown = dataset.shown(entry.path)
+            if not wanted.takes(shown, entry.oid):
+                continue
+            _take(chosen, entry, commitment, leaf.leaf_id)
+            same = sum(1 for one in datasets if one.target == dataset.target)
+            before = chosen.files.get(shown, PlannedFile(shown, 0, 0))
+            chosen.files[shown] = PlannedFile(shown, max(before.size, entry.size), before.versions + same)
+            chosen.datasets.update(numbers)
+
+
+def _select_unnamed(chosen: Chosen, wanted: Wanted, leaf: Leaf) -> None:
+    """Take entries of a leaf of nobody knows which dataset: any in which they were selected is meant."""
+    is_taken = False
+    for entry, commitment in shown_entries(leaf):
+        if entry.path in chosen.inner or (entry.oid is not None and entry.oid in wanted.oids):
+            _take(chosen, entry, commitment, leaf.leaf_id)
+            is_taken = True
+    chosen.unnamed += is_taken
+
+
+def _take(chosen: Chosen, entry: Entry, commitment: bytes, leaf_id: bytes) -> None:
+    chosen.selected.setdefault(leaf_id, set()).add(commitment)
+    chosen.inner.add(entry.path)
+    if entry.oid is not None:
+        chosen.pairs.add((entry.path, entry.oid))
+        if entry.oid not in EMPTY_OIDS:
+            chosen.sizes[entry.oid] = entry.size
+
+
+def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], numbers: tuple[int, ...], leaf: Leaf) -> None:
+    selected = chosen.selected.get(leaf.leaf_id, set())
+    for entry, commitment in shown_entries(leaf):
+        if entry.oid is None or entry.oid not in chosen.sizes or commitment in selected:
+            continue
+        chosen.shared_oids.add(entry.oid)
+        chosen.shared_leaves.setdefault(leaf.leaf_id, set()).add(commitment)
+        others = {d.shown(entry.path) for d in datasets} or {_UNNAMED + entry.path}
+        for other in others:
+            note_shared(chosen, entry.oid, other, "")
+
+
+def note_shared(chosen: Chosen, oid: Oid, other: bytes, where: str) -> None:
+    """Say that content of a selected file lies outside of the selection too."""
+    path = next((show for show in sorted(chosen.files) if _has(chosen, show, oid)), b"")
+    chosen.shared.setdefault((path, other, where), SharedContent(path, other, where))
+
+
+def _has(chosen: Chosen, shown: bytes, oid: Oid) -> bool:
+    return any(
+        found == oid and (shown == path or shown.endswith(b"/" + path)) for path, found in chosen.pairs
+    )
+
+
+def deny_ids(secret: Secret, chosen: Chosen, unlinked: Set[Oid]) -> tuple[bytes, ...]:
+    """Return the ids that deny what was chosen, ascending; contents in *unlinked* at their paths only."""
+    key = secret.deny_key
+    found = {deny_id(key, TAG_OID, oid) for oid in chosen.sizes if oid not in unlinked}
+    found |= {
+        deny_id(key, TAG_ENTRY, entry_data(path, oid))
+        for path, oid in chosen.pairs
+        if oid in unlinked or oid in EMPTY_OIDS
+    }
+    return tuple(sorted(found))
+
+
+def unexamined(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
+    """Yield the *paths* of which nobody can tell from outside whose data they hold, and why."""
+    for path in paths:
+        name = show_path(path).lower()
+        why = next((why for endings, why in _OPAQUE if name.endswith(endings)), "")
+        if why:
+            yield path, why
+
+
+_OPAQUE = (
+    ((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "an archive"),
+    ((".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".npz", ".h5", ".hdf5"), "a binary container"),
+    ((".db", ".sqlite", ".sqlite3", ".duckdb"), "a database"),
+)

@@ -1,0 +1,202 @@
+"""`purge plan`: what erasing would take, in all versions and remotes; it writes a file that says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from dataver.erasure.deny import is_held
+from dataver.erasure.plan import Plan, planned, save_plan
+from dataver.errors import Failure, HeldError, NoSuchPathError, SharedContentError, UsageError
+from dataver.formats.erasure import DENY, Record
+from dataver.formats.keys import Secret
+from dataver.hashing import derive
+from dataver.model.names import StructureId, blob_name, leaf_name, recipe_name
+from dataver.model.purging import PurgePlanResult
+from dataver.ops.purge_asking import Asked, check_asked, selectable_of, wanted_of
+from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, note_shared, unexamined
+from dataver.ops.purge_places import Place, keys_holding, open_places, planned_remote
+from dataver.ops.purge_residue import Held, find_held, find_residue, terms_of
+from dataver.ops.purge_versions import Reader, Versions, find_versions
+from dataver.ops.reachable import reachable
+from dataver.progress import SILENT, Progress
+from dataver.repo import Repo
+from dataver.store.trees import Trees
+from dataver.transfer.verify import UNREADABLE
+from dataver.workspace.local import new_secret
+from dataver.workspace.paths import PathLike
+
+_MOST_INFO = 1000
+
+
+def purge_plan(
+    repo: Repo,
+    *,
+    paths: Sequence[PathLike] = (),
+    oids: Sequence[str] = (),
+    files: Sequence[PathLike] = (),
+    subjects: Sequence[str] = (),
+    rows: Sequence[PathLike] = (),
+    key: str = "",
+    rev: str | None = None,
+    due: str = "",
+    ticket: str = "",
+    shared: str = "",
+    remotes: Sequence[str] = (),
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> PurgePlanResult:
+    """Find all that erasing would take, in every version that Git keeps, and keep it as a plan.
+
+    What goes is named by *paths* (with globs), by content (*oids*, or *files* that hold it), by
+    person (*subjects*, ids that the rules of `.dataver/subjects.toml` lead to paths), or as *rows*
+    of tables whose column *key* has one of *subjects*.  *rev* (`A..B`) narrows where it is looked up; what is
+    found is erased from every version.  *shared* (`erase`, `unlink`) decides about content that lies
+    outside of the selection too.  *due* is a date such as `2026-03-02`.
+
+    Raises: UsageError; NoSuchPathError where nothing matches; HeldError for content under a hold.
+    """
+    asked = Asked(tuple(paths), tuple(oids), tuple(files), tuple(subjects), tuple(rows), key, rev)
+    check_asked(asked, due)
+    if shared not in ("", ERASE, UNLINK):
+        raise UsageError(f"--shared {shared!r}: choose erase or unlink")
+    secret = repo.secret
+    places = open_places(repo, remotes)
+    if secret is None:
+        secret = repo.secret or new_secret()
+        repo.set_secret(secret)
+    with repo.cache_lock(shared=True, progress=progress):
+        remote_ends = [place.remote for place in places if place.remote is not None]
+        versions = find_versions(repo, remote_ends, progress=progress)
+        reader = Reader(repo, remote_ends)
+        wanted = wanted_of(repo, asked, versions, reader)
+        chosen = choose(versions, reader, wanted, selectable_of(repo, asked, versions))
+        if not chosen.selected:
+            raise NoSuchPathError(b"", what="nothing in any version matches what was selected")
+        _look_at_neighbours(repo, chosen, progress)
+    held = _held(repo, secret, chosen)
+    held_in = find_held(repo, versions, chosen.datasets)
+    terms = terms_of((os.fsencode(path) for path in paths), subjects)
+    residue = find_residue(repo, terms)
+    not_examined = (*versions.unread, *chosen.unread, *unexamined(_other_paths(versions, reader, chosen)))
+    undecided = bool(chosen.shared) and not shared
+    redact = chosen.redactions(shared)
+    record = Record(
+        kind=DENY,
+        uid=os.urandom(16),
+        deny=deny_ids(secret, chosen, chosen.shared_oids if shared == UNLINK else set()),
+        redact=MappingProxyType(redact),
+        due=due,
+        info=MappingProxyType(
+            {
+                **_counts(chosen, held_in, redact),
+                "residue": str(len(residue)),
+                "not_examined": str(len(not_examined)),
+                "shared": shared or "none",
+                **({"ticket": ticket[:_MOST_INFO]} if ticket else {}),
+            }
+        ),
+    )
+    failed: list[Failure] = []
+    digest = ""
+    if undecided:
+        first = next(iter(chosen.shared.values()))
+        failed.append(SharedContentError(len(chosen.shared), first.path, first.other).failure(first.path))
+    elif not held:
+        names = tuple(place.name for place in places)
+        basis = basis_of(versions)
+        plan = Plan(planned(record, basis, names), basis, names, tuple(sorted(chosen.files)))
+        save_plan(repo.common_folder, plan, repo.disk)
+        digest = plan.digest
+    failed += [HeldError(f"{os.fsdecode(path)} is under a hold").failure(path) for path in held]
+    signers = repo.erasures.signers
+    return PurgePlanResult(
+        plan=digest,
+        files=tuple(chosen.files[path] for path in sorted(chosen.files)),
+        contents=len(chosen.sizes),
+        size=sum(chosen.sizes.values()),
+        entries=sum(map(len, redact.values())),
+        leaves=len(redact),
+        versions=len(chosen.datasets),
+        unnamed_versions=chosen.unnamed,
+        commits=len(held_in.commits),
+        tags=held_in.tags,
+        shared=tuple(chosen.shared[one] for one in sorted(chosen.shared)),
+        shared_choice=shared,
+        held=tuple(held),
+        remotes=tuple(planned_remote(place, _packs(place, chosen, redact)) for place in places),
+        not_examined=not_examined,
+        residue=tuple(residue),
+        hints=tuple(sorted(held_in.beside)),
+        due=due,
+        ticket=ticket,
+        approvals=0 if signers is None else signers.approvals,
+        failed=tuple(failed),
+    )
+
+
+def _look_at_neighbours(repo: Repo, chosen: Chosen, progress: Progress) -> None:
+    """Note selected contents that other repositories need which share this cache."""
+    trees = Trees(repo.cache)
+    for reached in reachable(repo, progress=progress).repos[1:]:
+        for root_id in sorted(reached.roots):
+            try:
+                for entry in trees.entries(root_id):
+                    if entry.oid is not None and entry.oid in chosen.sizes:
+                        chosen.shared_oids.add(entry.oid)
+                        note_shared(chosen, entry.oid, entry.path, reached.user.shown)
+            except UNREADABLE:
+                continue  # its tree is not in this cache, and neither is what it names
+
+
+def _held(repo: Repo, secret: Secret, chosen: Chosen) -> list[bytes]:
+    """Return the selected paths whose content is under a hold."""
+    if not repo.erasures.held:
+        return []
+    held = {oid for oid in chosen.sizes if is_held(repo.erasures, secret, oid)}
+    inner = {path for path, oid in chosen.pairs if oid in held}
+    return sorted(shown for shown in chosen.files if any(_ends(shown, path) for path in inner))
+
+
+def _ends(shown: bytes, path: bytes) -> bool:
+    return shown == path or shown.endswith(b"/" + path)
+
+
+def _counts(chosen: Chosen, held_in: Held, redact: Mapping[bytes, Sequence[bytes]]) -> dict[str, str]:
+    facts = {
+        "files": len(chosen.files),
+        "contents": len(chosen.sizes),
+        "entries": sum(map(len, redact.values())),
+        "leaves": len(redact),
+        "versions": len(chosen.datasets),
+        "commits": len(held_in.commits),
+        "tags": len(held_in.tags),
+    }
+    return {name: str(count) for name, count in facts.items()}
+
+
+def _packs(place: Place, chosen: Chosen, redact: Mapping[bytes, Sequence[bytes]]) -> dict[StructureId, int]:
+    names = [name for oid in chosen.sizes for name in (blob_name(oid), recipe_name(oid))]
+    names += [leaf_name(leaf) for leaf in redact]
+    return keys_holding(place, names)
+
+
+def _other_paths(versions: Versions, reader: Reader, chosen: Chosen) -> Iterable[bytes]:
+    """Yield each path of the present versions that was not selected."""
+    seen: set[bytes] = set()
+    for ref, leaf in reader.leaves(versions.leaves):
+        if isinstance(leaf, Exception):
+            continue
+        for number in versions.leaves[ref][-1:]:
+            for entry in leaf.view:
+                shown = versions.datasets[number].shown(entry.path)
+                if shown not in chosen.files and shown not in seen:
+                    seen.add(shown)
+                    yield shown
+
+
+def basis_of(versions: Versions) -> bytes:
+    """Return the digest of all versions that a plan looked into."""
+    rows = sorted(dataset.target + b"\0" + dataset.root_id for dataset in versions.datasets)
+    return derive("dataver v1 purge basis", b"\n".join(rows))

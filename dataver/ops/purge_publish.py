@@ -1,0 +1,94 @@
+"""Erasure records on their way to every remote, and the note in Git of how far the journals are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from dataver.disk.atomic import replace
+from dataver.errors import local_error
+from dataver.formats.anchors import FILE, MAX_SIZE, Anchor, decode_anchors, encode_anchors, merged
+from dataver.formats.erasure import Record, decode_signed
+from dataver.ops.purge_places import Place
+from dataver.repo import Repo
+from dataver.store.journal import Draft
+from dataver.store.journal import Record as JournalRecord
+from dataver.transfer.connect import known_records
+
+
+def publish_record(repo: Repo, place: Place, record: Record, body: bytes) -> None:
+    """Append *record* (as *body*, with its signatures) to a remote's journal unless it is there; obey it.
+
+    Raises: RemoteError, SignatureRefusedError.
+    """
+    assert place.remote is not None
+    draft = Draft(record.kind, repo.clone_id, os.urandom(16).hex(), repo.repo_id, body)
+    place.remote.publish(draft, lambda found: uid_in(found) == record.uid)
+    repo.obey(place.remote)
+
+
+def replicate(repo: Repo, place: Place) -> int:
+    """Append to a remote's journal the records that other remotes have and it lacks; return how many.
+
+    In the order in which they were first published, so that each finds what it is about before it.
+    """
+    assert place.remote is not None
+    have = {uid_in(record) for record in place.remote.records()}
+    lacking: dict[bytes, JournalRecord] = {}
+    for known in known_records(repo.common_folder):
+        for record in known.records:
+            uid = uid_in(record)
+            if uid not in have and uid not in lacking:
+                lacking[uid] = record
+    for uid, found in sorted(lacking.items(), key=lambda item: (item[1].time_s, item[1].seq)):
+        signed = decode_signed(found.body, found.kind, f"record {uid.hex()[:8]}")
+        publish_record(repo, place, signed.record, found.body)
+    return len(lacking)
+
+
+def uid_in(record: JournalRecord) -> bytes:
+    """Return the uid of a record as a journal holds it.  Raises: FormatError, UnsupportedError."""
+    return decode_signed(record.body, record.kind, f"erasure record {record.seq}").record.uid
+
+
+def record_time_s(place: Place, uids: Iterable[bytes]) -> int:
+    """Return when the youngest of the records *uids* came to a remote, by its clock; 0 for none."""
+    assert place.remote is not None
+    wanted = set(uids)
+    return max((r.time_s for r in place.remote.records() if uid_in(r) in wanted), default=0)
+
+
+def stage_anchors(repo: Repo, places: Sequence[Place]) -> bytes:
+    """Note in `.dataver/erasure.toml` how far the journals are, stage it, and return its path."""
+    path = f"{repo.top}/{FILE}"
+    found = {
+        place.remote.remote_id: Anchor(place.remote.seen.seq, place.remote.seen.entry_hash)
+        for place in places
+        if place.remote is not None and place.remote.seen.seq
+    }
+    anchors = merged(load_anchors(repo), found)
+    text = encode_anchors(anchors)
+    try:
+        with open(path, "rb") as file:
+            is_same = file.read(MAX_SIZE + 1) == text
+    except OSError:
+        is_same = False
+    if not is_same:
+        replace(repo.disk, path, text)
+    repo.git.stage([FILE.encode()])
+    return FILE.encode()
+
+
+def load_anchors(repo: Repo) -> dict[str, Anchor]:
+    """Return how far the journals were when data was erased last, by remote id.
+
+    Raises: FormatError, UnsupportedError; local errors.
+    """
+    path = f"{repo.top}/{FILE}"
+    try:
+        with open(path, "rb") as file:
+            return decode_anchors(file.read(MAX_SIZE + 1))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise local_error(error, path) from error
