@@ -41,7 +41,7 @@ test-s3: $(STAMP) ## run the contract of remotes against Ceph's S3 gateway (Debi
 	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
 	       radosgw ceph-mon ceph-osd ceph-common >/dev/null \
 	  || { echo "Ceph is missing: as root on Debian, apt-get install radosgw ceph-mon ceph-osd ceph-common" >&2; exit 1; }
-	$(BIN)/python -m pytest -q -m ceph tests/store $(ARGS)
+	$(BIN)/python -m pytest -q -m ceph tests/store tests/erasure $(ARGS)
 
 check: $(STAMP) ## format, lint, types and import contracts, without changing a file
 	$(BIN)/ruff format --check .

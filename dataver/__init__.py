@@ -36,7 +36,9 @@ if TYPE_CHECKING:
         DataverError,
         DeniedContentError,
         DiskFullError,
+        ErasedError,
         ErasureIncompleteError,
+        ErasureQuestionError,
         ExpiredCredentialsError,
         Failure,
         ForeignHookError,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         LockTimeoutError,
         MissingExtraError,
         MissingObjectError,
+        MissingTablesError,
         NoCredentialsError,
         NoDataverError,
         NoGitError,
@@ -59,11 +62,13 @@ if TYPE_CHECKING:
         NotARemoteError,
         NotPushedError,
         OfflineError,
+        OldLogError,
         PermissionDeniedError,
         PurgeRefusedError,
         ReceiptRefusedError,
         RemoteError,
         RemoteStateError,
+        RowsLeftError,
         ShallowHistoryError,
         SharedContentError,
         SignatureRefusedError,
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
         UnknownRevisionError,
         UnknownSchemeError,
         UnprovenError,
+        UnreadableTableError,
         UnsafeError,
         UnsafeFileError,
         UnsupportedError,
@@ -253,7 +259,8 @@ __all__ = [
     "ChangedWhileReadError", "LocalIOError", "PermissionDeniedError", "DiskFullError",
     "DeniedContentError", "SignatureRefusedError", "ReceiptRefusedError", "SharedContentError", "HeldError",
     "PurgeRefusedError", "ErasureIncompleteError", "StillPresentError", "CannotSeeError",
-    "UnknownErasureError",
+    "UnknownErasureError", "ErasureQuestionError", "ErasedError", "OldLogError", "UnreadableTableError",
+    "RowsLeftError", "MissingTablesError",
 ]
 # fmt: on
 
@@ -333,7 +340,8 @@ _NAMES: dict[str, str] = {
         "LocksUnsupportedError ForeignHookError NotPushedError NotAddedError "
         "DiskFullError DeniedContentError SignatureRefusedError UnprovenError ReceiptRefusedError "
         "SharedContentError HeldError PurgeRefusedError ErasureIncompleteError StillPresentError "
-        "CannotSeeError UnknownErasureError"
+        "CannotSeeError UnknownErasureError ErasureQuestionError ErasedError OldLogError "
+        "UnreadableTableError RowsLeftError MissingTablesError"
     ),
 }
 """Which names live in which module; `a=b` is called `b` there."""

@@ -687,6 +687,20 @@ class CannotSeeError(DataverError):
         super().__init__(f"{erasure}: cannot see whether it is erased on {where}: {why}")
 
 
+class OldLogError(DataverError):
+    """A remote whose journal ends before what the repository says was erased there."""
+
+    code = "old-log"
+    exit_status = 13
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where, self.why = where, why
+        super().__init__(
+            f"the journal of {where} is older than .dataver/erasure.toml says: {why}",
+            hint="where it was restored from a backup: dataver purge sweep E-ID --restored NAME",
+        )
+
+
 class UnknownErasureError(DataverError):
     """An erasure, hold or plan that no record names."""
 
@@ -729,7 +743,9 @@ class MissingTablesError(DataverError):
 
 
 def erased_warning(shown: bytes, erasure: str) -> Failure:
-    """Return the notice that content is left out since the erasure *erasure* denies it."""
+    """Return the notice that content is left out since *erasure* denies it, or a hold like `H-1f3a9c2e`."""
+    if erasure.startswith("H-"):
+        return Failure(shown, "held", f"{show_path(shown)} is held ({erasure}) and is left out", "", 0)
     return Failure(shown, "erased", f"{show_path(shown)} was erased ({erasure}) and is left out", "", 0)
 
 

@@ -177,7 +177,8 @@ class Repo:
 
         Raises: SignatureRefusedError, FormatError.
         """
-        from dataver.erasure.records import fold, merged, with_told  # only where records may exist
+        from dataver.erasure.records import fold, merged  # only where records may exist
+        from dataver.erasure.told import with_told
         from dataver.transfer.connect import known_records, told_here
 
         pin = bytes.fromhex(self.config.signers_pin)
@@ -226,6 +227,24 @@ class Repo:
         from dataver.erasure.deny import denied_entry  # only where content is denied
 
         return partial(denied_entry, self.erasures, secret)
+
+    def withholder(self) -> Callable[[bytes, Oid], str] | None:
+        """Return what names the erasure or hold for which content at a path is not delivered, or None."""
+        if not has_records(self.common_folder) or self.secret is None:
+            return None
+        if not (self.erasures.denied or self.erasures.held):
+            return None
+        from dataver.erasure.deny import withheld_entry  # only where content is denied or held
+
+        return partial(withheld_entry, self.erasures, self.secret)
+
+    def content_withholder(self) -> Callable[[Oid], str] | None:
+        """Return what names the erasure or hold for which content is delivered nowhere; None for nothing."""
+        if self.withholder() is None or self.secret is None:
+            return None
+        from dataver.erasure.deny import withholder  # only where content is denied or held
+
+        return withholder(self.erasures, self.secret)
 
     def erasure_names(self, root_id: bytes) -> list[str]:
         """Return the names of the erasures that took entries of a tree, sorted."""

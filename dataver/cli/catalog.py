@@ -43,7 +43,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command(
                 "status",
                 "compare workspace, pointers and HEAD",
-                "--exit-code --porcelain -z --verify --remote=REMOTE",
+                "--exit-code --porcelain -z --verify --remote=REMOTE --strict",
                 "tracked",
             ),
             Command(
@@ -55,7 +55,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command(
                 "checkout",
                 "bring the workspace to the pointers, or to those of a revision",
-                f"--force --dry-run --to=DIR --relink --link={LINK_TYPES} --all",
+                f"--force --dry-run --to=DIR --relink --link={LINK_TYPES} --all --strict",
                 "revisions tracked",
             ),
             Command("untrack", "stop tracking; the data stays", "--dry-run", "tracked"),
@@ -83,10 +83,10 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command(
                 "fetch",
                 "bring data from a remote into the cache",
-                f"{_TRANSFER} --refs=RANGE --all",
+                f"{_TRANSFER} --refs=RANGE --all --strict",
                 "tracked",
             ),
-            Command("pull", "fetch, then check out", f"{_TRANSFER} --force", "tracked"),
+            Command("pull", "fetch, then check out", f"{_TRANSFER} --force --strict", "tracked"),
             Command(
                 "remote add",
                 "name a place for data, and check it",
@@ -112,7 +112,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command(
                 "verify",
                 "read what the cache or a remote holds and name what is damaged",
-                "--cache --remote=REMOTE --refs=RANGE --all --sample=SHARE --repair -j=N --jobs=N",
+                "--cache --remote=REMOTE --refs=RANGE --all --sample=SHARE --repair --strict -j=N --jobs=N",
                 "tracked",
             ),
             Command(
@@ -143,7 +143,11 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("purge show", "show an erasure and its receipt", "--page=FILE"),
             Command("purge close", "close an erasure that is done", "--signing-key=FILE"),
             Command("purge list", "list the erasures with their dates", "--overdue"),
-            Command("purge sweep", "apply an erasure again, after a restored backup", _ERASING),
+            Command(
+                "purge sweep",
+                "apply an erasure again, after a restored backup",
+                f"--restored=REMOTE {_ERASING}",
+            ),
             Command("purge scan", "look in any folder for erased content", "--delete", "files"),
             Command("purge audit", "check records, signatures and a receipt, offline", "", "files"),
             Command(

@@ -38,6 +38,7 @@ def add(
             due=due,
             ticket=ticket,
             signing_key=signing_key,
+            progress=session.progress(),
         )
     return session.show("hold-add", result, render_purge.held)
 

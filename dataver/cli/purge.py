@@ -164,6 +164,10 @@ def resume(
 def sweep(
     context: typer.Context,
     erasure: ErasureId,
+    restored: Annotated[
+        list[str] | None,
+        typer.Option("--restored", metavar="NAME", help="A remote that came back from a backup."),
+    ] = None,
     signing_key: SigningKey = "",
     accept_unverifiable: AcceptUnverifiable = False,
     jobs: Jobs = None,
@@ -174,6 +178,7 @@ def sweep(
         result = dataver.purge_sweep(
             repo,
             erasure,
+            restored=restored or (),
             signing_key=signing_key,
             accept_unverifiable=accept_unverifiable,
             jobs=jobs,
@@ -208,7 +213,7 @@ def close(context: typer.Context, erasure: ErasureId, signing_key: SigningKey = 
     """Close an erasure that is done everywhere: the closing record names the receipt."""
     session: Session = context.obj
     with session.repo() as repo:
-        result = dataver.purge_close(repo, erasure, signing_key=signing_key)
+        result = dataver.purge_close(repo, erasure, signing_key=signing_key, progress=session.progress())
     return session.show("purge-close", result, render_purge.ran)
 
 
@@ -250,7 +255,10 @@ def audit(
 
 def signers(
     context: typer.Context,
-    keys: Annotated[list[str], typer.Argument(metavar="KEYFILE...", help="SSH public keys, a file each.")],
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEYFILE]...", help="SSH public keys, a file each; none to list them."),
+    ] = None,
     approvals: Annotated[
         int, typer.Option("--approvals", metavar="N", min=1, help="How many of them must sign an erasure.")
     ] = 1,
@@ -267,5 +275,5 @@ def impact(context: typer.Context, erasure: ErasureId) -> int:
     """Say what may have been made from erased data: what changed in commits that held it."""
     session: Session = context.obj
     with session.repo() as repo:
-        result = dataver.impact(repo, erasure)
+        result = dataver.impact(repo, erasure, progress=session.progress())
     return session.show("impact", result, render_purge.impacted)

@@ -7,7 +7,7 @@ Longer than 300 lines because a plan, a report and a receipt are read together a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dataver.cli.wording import Page, counted, name, number
@@ -115,7 +115,7 @@ def _planned_remote(remote: PlannedRemote) -> list[str]:
     rows = [
         f"{counted(remote.packs, 'pack')}, {show_bytes(remote.size)}: written anew without it, then deleted"
     ]
-    if remote.versions:
+    if remote.versions > remote.packs:
         rows.append(f"{counted(remote.versions, 'version')}, delete markers and unfinished uploads of these")
     if remote.versioning:
         rows.append(f"versioning: {remote.versioning}")
@@ -209,18 +209,46 @@ def _report(report: ErasureReport) -> list[str]:
         ("due", report.due),
         ("closed", report.closed),
         ("reference", report.ticket),
-        ("erased", f"{_entries(report.entries)} of {_leaves(len(report.leaves))}" if report.leaves else ""),
+        *_fact_rows(report),
+        ("this clone", report.local),
     ]
-    rows += [(key.replace("_", " "), value) for key, value in report.facts if key not in _IN_HEAD]
-    rows.append(("this clone", report.local))
     rows += [(remote.name, _remote_line(remote)) for remote in report.remotes]
     rows += _clone_rows(report.clones)
     rows.append(("signed by", ", ".join(report.signed_by)))
     return [head, *_rows(rows)]
 
 
-_IN_HEAD = frozenset(("ticket", "entries", "leaves", "receipt"))
-"""Facts of the records that the lines above already tell."""
+_COUNTS = {
+    "files": "file",
+    "contents": "different content",
+    "versions": "version",
+    "commits": "commit",
+    "tags": "tag",
+    "rows": "row",
+}
+_TOLD = frozenset((*_COUNTS, "ticket", "entries", "leaves", "receipt", "shared", "residue", "not_examined"))
+
+
+def _fact_rows(report: ErasureReport) -> list[tuple[str, str]]:
+    """Return what the records say for people, in the order in which it is asked for."""
+    facts = dict(report.facts)
+    counts = ", ".join(found for key, noun in _COUNTS.items() if (found := _fact(facts, key, noun)))
+    leaves = f"{_entries(report.entries)} of {_leaves(len(report.leaves))}" if report.leaves else ""
+    shared = {"erase": "erased under other paths too", "unlink": "kept under other paths"}
+    rows = [("erased", "; ".join(part for part in (counts, leaves) if part))]
+    rows.append(("shared content", shared.get(facts.get("shared", ""), "")))
+    unseen, named = _fact(facts, "not_examined", "data set"), _fact(facts, "residue", "place")
+    rows.append(("not looked into", f"{unseen}: may hold it too" if unseen else ""))
+    rows.append(("left in Git", f"{named} where it is named: history is not rewritten" if named else ""))
+    return [*rows, *((key.replace("_", " "), value) for key, value in report.facts if key not in _TOLD)]
+
+
+def _fact(facts: Mapping[str, str], key: str, noun: str) -> str:
+    """Return a fact with what it counts; nothing for none."""
+    value = facts.get(key, "0")
+    if not value.isdecimal():
+        return f"{value} {noun}s" if value else ""
+    return counted(int(value), noun) if int(value) else ""
 
 
 def _remote_line(remote: RemoteReport) -> str:
@@ -241,7 +269,7 @@ def _clone_rows(clones: Sequence[CloneReport]) -> list[tuple[str, str]]:
     rows = [("clones", f"{number(len(clones) - len(silent))} of {number(len(clones))} have removed it")]
     for clone in silent[:_MOST]:
         whose = " (this clone)" if clone.is_this else ""
-        rows.append(("", f"silent: {clone.clone}{whose}, last seen {clone.last_seen}"))
+        rows.append(("", f"silent: {clone.clone}{whose}, last seen {clone.last_seen or 'never'}"))
     if len(silent) > _MOST:
         rows.append(("", f"and {number(len(silent) - _MOST)} more silent"))
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from dataver.erasure.records import ErasureState
-from dataver.formats.erasure import TAG_ENTRY, TAG_OID, deny_id, entry_data, erasure_name
+from dataver.formats.erasure import TAG_ENTRY, TAG_OID, deny_id, entry_data, erasure_name, hold_name
 from dataver.formats.keys import Secret
 from dataver.hashing import ALGORITHM_NAMES, digest
 from dataver.model.names import Oid, oid_of_digest
@@ -39,6 +39,17 @@ def denied_entry(state: ErasureState, secret: Secret, path: bytes, oid: Oid) -> 
     return found
 
 
+def withheld_entry(state: ErasureState, secret: Secret, path: bytes, oid: Oid) -> str:
+    """Return the erasure, or the hold like `H-1f3a9c2e`, for which *oid* is not delivered; else empty."""
+    return denied_entry(state, secret, path, oid) or withholder(state, secret)(oid)
+
+
+def withholder(state: ErasureState, secret: Secret) -> Callable[[Oid], str]:
+    """Return a function that gives the erasure or hold for which an oid is not delivered, or nothing."""
+    denied, held = denier(state, secret), _matcher(state.held, secret, hold_name)
+    return lambda oid: denied(oid) or held(oid)
+
+
 def denier(state: ErasureState, secret: Secret) -> Callable[[Oid], str]:
     """Return a function that gives the erasure that denies an oid, or the empty string.
 
@@ -47,14 +58,16 @@ def denier(state: ErasureState, secret: Secret) -> Callable[[Oid], str]:
     return _matcher(state.denied, secret)
 
 
-def _matcher(ids: Mapping[bytes, bytes], secret: Secret) -> Callable[[Oid], str]:
+def _matcher(
+    ids: Mapping[bytes, bytes], secret: Secret, name_of: Callable[[bytes], str] = erasure_name
+) -> Callable[[Oid], str]:
     if not ids:
         return lambda oid: ""
     key = secret.deny_key
 
     def match(oid: Oid) -> str:
         uid = ids.get(deny_id(key, TAG_OID, oid))
-        return erasure_name(uid) if uid and oid not in EMPTY_OIDS else ""
+        return name_of(uid) if uid and oid not in EMPTY_OIDS else ""
 
     return match
 

@@ -101,7 +101,8 @@ class Eraser(Protocol):
     def holds(self, keys: Collection[str]) -> list[Obstacle]:
         """Return what keeps versions of exactly *keys* from being deleted: retentions, locks, holds.
 
-        Asked of each version where the store has such things.  Raises: AccessDeniedError, OfflineError.
+        Asked of each version where the store has such things; that it may not be asked is an
+        obstacle too.  Raises: OfflineError, BucketNotFoundError.
         """
 
     def erase(self, items: Sequence[Stored | Upload]) -> list[Failure]:

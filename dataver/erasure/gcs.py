@@ -125,13 +125,16 @@ class GcsEraser:
 
     def holds(self, keys: Collection[str]) -> list[Obstacle]:
         wanted, now_s = set(keys), self._clock.now_s()
-        return [
-            obstacle
-            for prefix in folders_of(wanted)
-            for key, item in self._objects(prefix, {"versions": "true"})
-            if key in wanted
-            for obstacle in _holds_of(f"{self._url}/{key} (generation {item['generation']})", item, now_s)
-        ]
+        try:
+            return [
+                obstacle
+                for prefix in folders_of(wanted)
+                for key, item in self._objects(prefix, {"versions": "true"})
+                if key in wanted
+                for obstacle in _holds_of(f"{self._url}/{key} (generation {item['generation']})", item, now_s)
+            ]
+        except AccessDeniedError as error:
+            return [_denied(error.message, "storage.objects.list")]
 
     def read(self, stored: Stored) -> bytes:
         given = {"alt": "media", "generation": stored.version or None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from dataver.disk import atomic
@@ -30,6 +30,9 @@ from dataver.store.bucket import KeyMissingError, check_key
 _PIECE = 1 << 20
 _SHOWN = 3
 _RIGHTS = os.R_OK | os.W_OK | os.X_OK
+
+
+_Inode = tuple[int, int]
 
 
 class _File(NamedTuple):
@@ -126,28 +129,32 @@ class FolderEraser:
 
     def _files(self, prefix: str) -> Iterator[_File]:
         self._check_there()
-        folder = _folder(prefix).rstrip("/")
-        for file in self._below(folder):
-            if file.key.startswith(prefix):
-                yield file
+        for folder, entries in self._folders(_folder(prefix).rstrip("/"), frozenset()):
+            for file in _files_of(folder, entries):
+                if file.key.startswith(prefix):
+                    yield file
 
-    def _below(self, folder: str) -> Iterator[_File]:
+    def _folders(self, folder: str, above: frozenset[_Inode]) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+        """Yield the key of *folder* and of each below it, with what lies in it, sorted.
+
+        A folder elsewhere that a link names is followed, as reading the remote does, but not one *above*.
+        """
         path = os.path.join(self._root, folder)
         try:
+            status = os.stat(path)
+            inode = status.st_dev, status.st_ino
+            if inode in above:
+                return
             with os.scandir(path) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise AccessDeniedError("list", path) from error
+        yield folder, found
         for entry in found:
-            key = f"{folder}/{entry.name}" if folder else entry.name
-            # A folder elsewhere that a link names is followed, as reading the remote does.
-            if entry.is_dir():
-                yield from self._below(key)
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                yield _File(key, entry.stat(follow_symlinks=False))
+            if _is_folder(entry):
+                yield from self._folders(_key(folder, entry), above | {inode})
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -156,25 +163,26 @@ class FolderEraser:
 
     def examine(self) -> Facts:
         self._check_there()
-        obstacles = self._refused()
-        notes: list[str] = []
+        obstacles: list[Obstacle] = []
+        folders: list[str] = []
+        files: list[_File] = []
         try:
-            files = list(self._files(""))
+            for folder, entries in self._folders("", frozenset()):
+                folders.append(os.path.join(self._root, folder).rstrip("/"))
+                files += _files_of(folder, entries)
         except AccessDeniedError as error:
             obstacles.append(Obstacle("access-denied", error.message, "give yourself the right to list it"))
-        else:
-            notes += _hard_links(files)
-            links = [file.key for file in files if stat.S_ISLNK(file.status.st_mode)]
-            if links:
-                message = f"{_shown(links)} in {self._root} are symbolic links: what they name lies elsewhere"
-                obstacles.append(Obstacle("unverifiable", message, "put the files themselves in their place"))
-        notes += mounts.notes_of(self._root)
-        return Facts("folder", "off", tuple(obstacles), notes=tuple(notes))
+        obstacles += self._refused(folders)
+        links = [file.key for file in files if stat.S_ISLNK(file.status.st_mode)]
+        if links:
+            message = f"{_shown(links)} in {self._root} are symbolic links: what they name lies elsewhere"
+            obstacles.append(Obstacle("unverifiable", message, "put the files themselves in their place"))
+        notes = (*_hard_links(files), *mounts.notes_of(self._root))
+        return Facts("folder", "off", tuple(obstacles), notes=notes)
 
-    def _refused(self) -> list[Obstacle]:
+    def _refused(self, folders: Sequence[str]) -> list[Obstacle]:
         """Return what keeps files from being deleted: a folder that may not be changed."""
-        folders = [self._root, *(path for path, _, _ in os.walk(self._root, followlinks=True))]
-        closed = [path for path in dict.fromkeys(folders) if not self._may_change(path)]
+        closed = [path for path in folders if not self._may_change(path)]
         if not closed:
             return []
         message = f"not allowed to delete in {_shown(closed)}"
@@ -235,9 +243,27 @@ def _folder(key: str) -> str:
     return key[: key.rfind("/") + 1]
 
 
+def _key(folder: str, entry: os.DirEntry[str]) -> str:
+    return f"{folder}/{entry.name}" if folder else entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads in a circle
+
+
+def _files_of(folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[_File]:
+    for entry in entries:
+        if not _is_folder(entry):
+            with contextlib.suppress(FileNotFoundError):
+                yield _File(_key(folder, entry), entry.stat(follow_symlinks=False))
+
+
 def _hard_links(files: Sequence[_File]) -> list[str]:
     """Return the note that files have further names outside; what a crash named twice is not meant."""
-    names: dict[tuple[int, int], int] = {}
+    names: dict[_Inode, int] = {}
     for file in files:
         if file.status.st_nlink > 1 and stat.S_ISREG(file.status.st_mode):
             inode = file.status.st_dev, file.status.st_ino

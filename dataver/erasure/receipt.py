@@ -206,7 +206,7 @@ def limits_of(report: ErasureReport) -> tuple[str, ...]:
     if _says_some(facts, "not_examined"):
         found.append(f"Data sets that could not be looked into: {facts['not_examined']}. {_NOT_EXAMINED}")
     if _says_some(facts, "residue"):
-        found.append(f"Git itself still names the data: {facts['residue']}.")
+        found.append(f"Places in Git itself that still name the data: {facts['residue']}.")
     return (*found, *(" ".join(each.split()) for each in _ALWAYS.strip().split("\n\n")))
 
 

@@ -1,4 +1,4 @@
-"""An erasure and its receipt as one page for people: self-contained HTML that can be read, printed and filed.  Pure.
+"""A receipt as one page for people: self-contained HTML that can be read, printed and filed.  Pure.
 
 Written for who does not know Git: every state is explained in words on the page itself.  No script, no
 foreign resource; everything that comes from a record is escaped.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from dataver.erasure.receipt import limits_of
+from dataver.erasure.receipt import decode_receipt, receipt_digest
 from dataver.errors import show_bytes
 from dataver.model.purging import CloneReport, ErasureReport, RemoteReport
 
 _MOST_LEAVES = 40
+_ELSEWHERE = "That receipt lies in the clone that closed the erasure; this page was made without it."
 _NOBODY_ASKED = "No remote was looked at for this page. It says what the records say."
 _STATES = {
     "open": ("begun", "The erasure was begun and is not finished."),
@@ -62,16 +63,21 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _KINDS = {"folder": "folder", "s3": "S3 bucket", "gcs": "Google Cloud Storage bucket"}
 
 
-def page_of(report: ErasureReport, digest: str = "") -> str:
-    """Return the page of an erasure; *digest* is that of its receipt where a record names it, in hex."""
+def page_of(receipt: bytes, named: str = "") -> str:
+    """Return the page of a *receipt*, as `receipt_of` makes it; *named* is the digest in the closing record.
+
+    Raises: FormatError, UnsupportedError.
+    """
+    found = decode_receipt(receipt, "receipt")
+    report = found.report
     body = "\n".join(
         (
             _head(report),
             _section("What was erased", _facts(report)),
             _section("Where it was looked for", _places(report)),
             _section("Who was told", _clones(report.clones)),
-            _section("What this does not cover", _bullets(limits_of(report))),
-            _section("How to check this page", _proof(digest)),
+            _section("What this does not cover", _bullets(found.not_covered)),
+            _section("How to check this page", _proof(named, is_this=named == receipt_digest(receipt).hex())),
             _section("What the words mean", _words(report)),
             _section("Technical appendix", _leaves(report)),
         )
@@ -130,7 +136,7 @@ def _shown(key: str, value: str) -> str:
 def _places(report: ErasureReport) -> str:
     word = _PLACES[report.local][0]
     here = "<td>The clone that made this page: work trees, cache, trash</td>"
-    level = escape(_LEVELS["local"][0])
+    level = "not looked at" if report.local == "UNKNOWN" else "its folders were read"
     rows = [f"<tr>{here}{_verdict(report.local, word, '')}<td>{level}</td><td></td></tr>"]
     rows += [_place(remote) for remote in report.remotes]
     table = _table(("Place", "The data is", "How far it was checked", "Notes"), rows)
@@ -162,10 +168,8 @@ def _verdict(state: str, word: str, until: str) -> str:
 
 
 def _clones(clones: Iterable[CloneReport]) -> str:
-    rows = [
-        _row(clone.clone, "has removed it" if clone.acknowledged else "silent so far", clone.last_seen)
-        for clone in clones
-    ]
+    said = {True: "has removed it", False: "silent so far"}
+    rows = [_row(c.clone, said[c.acknowledged], c.last_seen or "never") for c in clones]
     if not rows:
         return _paragraph("No clone of the repository is known to the remotes.")
     lead = _paragraph(
@@ -175,20 +179,21 @@ def _clones(clones: Iterable[CloneReport]) -> str:
     return lead + _table(("Clone", "What it said", "Last seen"), rows)
 
 
-def _proof(digest: str) -> str:
-    if not digest:
+def _proof(named: str, *, is_this: bool) -> str:
+    if not named:
         return _paragraph("The erasure is not closed: no record names a receipt yet.")
     said = (
-        "The record that closes this erasure names the digest below. Whoever has a clone of the repository can"
-        " check the receipt that belongs to this page, together with all signatures, without a network: dataver"
-        " purge audit RECEIPT. One altered character of the receipt makes that fail."
+        "The record that closes this erasure names the digest below. Whoever has a clone of the repository"
+        " can check the receipt, together with all signatures, without a network: dataver purge audit"
+        " RECEIPT. One altered character makes that fail."
     )
-    return f'{_paragraph(said)}<p class="digest">{escape(digest)}</p>'
+    where = "" if is_this else _paragraph(_ELSEWHERE)
+    return f'{_paragraph(said)}{where}<p class="digest">{escape(named)}</p>'
 
 
 def _words(report: ErasureReport) -> str:
     states = dict.fromkeys([report.local, *(remote.state for remote in report.remotes)])
-    levels = dict.fromkeys(["local", *(remote.level for remote in report.remotes)])
+    levels = dict.fromkeys(remote.level for remote in report.remotes)
     rows = [(f"{_PLACES[state][0]} ({state})", _PLACES[state][1]) for state in states]
     rows += [_LEVELS[level] for level in levels]
     return _pairs(rows)

@@ -281,20 +281,6 @@ def merged(states: Sequence[ErasureState]) -> ErasureState:
     )
 
 
-def with_told(state: ErasureState, told: Mapping[bytes, bytes]) -> ErasureState:
-    """Return *state* with entries that were taken out of leaves here: commitment -> uid of the erasure.
-
-    Without anything denied nothing had a reason to take them out.
-    """
-    if not told or not state.erasures:
-        return state
-    return replace(
-        state,
-        erased=state.erased._replace(told=state.erased.told | told.keys()),
-        erased_by=MappingProxyType({**told, **state.erased_by}),
-    )
-
-
 def _merged_erasures(states: Sequence[ErasureState]) -> dict[bytes, Erasure]:
     """Return the erasures of all *states*: what one journal lifts or closes is lifted or closed."""
     found: dict[bytes, Erasure] = {}

@@ -19,18 +19,16 @@ _GONE = frozenset(("NoSuchKey", "NoSuchVersion", "404"))
 _NO_BYTES = _GONE | {"MethodNotAllowed", "405"}
 """Of a delete marker there is nothing to read, and it says so by this."""
 _ENDED = frozenset(("NoSuchUpload", "404"))
-_NO_HOLD = _NO_BYTES | {
-    "NoSuchObjectLockConfiguration",
-    "ObjectLockConfigurationNotFoundError",
-    "InvalidRequest",
-}
+_NO_HOLD = _NO_BYTES | {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
+_NO_HOLD |= {"InvalidRequest", "InternalError", "500"}
+"""The last two of a store that fails at a question that it does not know."""
 _NOT_TOGETHER = frozenset(
     (
         *("AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidRequest", "MissingContentMD5"),
-        *("MalformedXML", "InvalidDigest", "InternalError", "400", "403", "405", "411", "500", "501"),
+        *("MalformedXML", "InvalidDigest", "400", "403", "405", "411", "501"),
     )
 )
-"""A store may know no deletion of many, or refuse it or stumble over it as a whole for one of them."""
+"""A store may know no deletion of many, or refuse it as a whole for one of them."""
 
 
 class S3Eraser:
@@ -95,34 +93,44 @@ class S3Eraser:
         return iter(())
 
     def holds(self, keys: Collection[str]) -> list[Obstacle]:
-        if not s3_examining.has_locks(self.client):
+        if not keys or not s3_examining.has_locks(self.client):
             return []
-        versions = [one for one in of_keys(self.versions, keys) if not one.is_marker]
+        try:
+            versions = [one for one in of_keys(self.versions, keys) if not one.is_marker]
+        except AccessDeniedError as error:
+            return [s3_examining.denied(error, "list_object_versions")]
+        # An answer to HEAD leaves out what may not be seen; only these say that it may.
+        obstacles = [*self._unseen(versions[0])] if versions else []
         found = threads_map_ordered(partial(self._holds_of, now_s=Clock().now_s()), versions, JOBS)
-        # Where a right is lacking it is lacking for all of them: said once.
-        return list(dict.fromkeys(obstacle for obstacles in found for obstacle in obstacles))
+        return [*obstacles, *(obstacle for each in found for obstacle in each)]
 
-    def _holds_of(self, stored: Stored, now_s: float) -> list[Obstacle]:
-        found: list[Obstacle] = []
+    def _unseen(self, stored: Stored) -> Iterator[Obstacle]:
         given = {"Key": self.client.path(stored.key), **_version(stored)}
-        what = f"{self.client.url}/{stored.key} (version {stored.version})"
         for method in ("get_object_retention", "get_object_legal_hold"):
             try:
-                answer = self.client.ask(method, given, key=stored.key, none_for=_NO_HOLD) or {}
+                self.client.ask(method, given, key=stored.key, none_for=_NO_HOLD)
             except NotOfferedError:
                 continue
             except AccessDeniedError as error:
-                found.append(s3_examining.denied(self.client.denied(method, "", error.why), method))
-                continue
-            until = answer.get("Retention", {}).get("RetainUntilDate")
-            if until is not None and until.timestamp() > now_s:
-                message = f"{what} is locked until {until:%Y-%m-%d} by object lock"
-                found.append(Obstacle("object-lock", message, "erase again after that day"))
-            if answer.get("LegalHold", {}).get("Status") == "ON":
-                message = f"{what} is under a legal hold"
-                found.append(
-                    Obstacle("hold", message, "let the hold be released in the bucket, then erase again")
-                )
+                yield s3_examining.denied(error, method)
+
+    def _holds_of(self, stored: Stored, now_s: float) -> list[Obstacle]:
+        given = {"Key": self.client.path(stored.key), **_version(stored)}
+        try:
+            answer = self.client.ask("head_object", given, key=stored.key, none_for=_NO_BYTES) or {}
+        except AccessDeniedError as error:
+            return [s3_examining.denied(error, "head_object")]
+        what = f"{self.client.url}/{stored.key} (version {stored.version})"
+        found: list[Obstacle] = []
+        until = answer.get("ObjectLockRetainUntilDate")
+        if until is not None and until.timestamp() > now_s:
+            message = f"{what} is locked until {until:%Y-%m-%d} by object lock"
+            found.append(Obstacle("object-lock", message, "erase again after that day"))
+        if answer.get("ObjectLockLegalHoldStatus") == "ON":
+            message = f"{what} is under a legal hold"
+            found.append(
+                Obstacle("hold", message, "let the hold be released in the bucket, then erase again")
+            )
         return found
 
     def erase(self, items: Sequence[Stored | Upload]) -> list[Failure]:

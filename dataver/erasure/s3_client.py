@@ -37,6 +37,7 @@ _RIGHTS = {
     "get_object_legal_hold": ("read legal holds in", "s3:GetObjectLegalHold"),
     "get_object_lock_configuration": ("read the object lock of", "s3:GetBucketObjectLockConfiguration"),
     "get_object_retention": ("read retentions in", "s3:GetObjectRetention"),
+    "head_object": ("look at versions in", "s3:GetObjectVersion"),
     "list_multipart_uploads": ("list unfinished uploads in", "s3:ListBucketMultipartUploads"),
     "list_object_versions": ("list versions in", "s3:ListBucketVersions"),
     "list_objects_v2": ("list", "s3:ListBucket"),
@@ -167,6 +168,7 @@ def _opened(url: str, options: Mapping[str, object], timeout_s: float) -> tuple[
     """Return a client, the address that it was given (empty for the cloud's own) and who asks."""
     import botocore  # 150 ms: only where something is erased on S3
     import botocore.config  # the same door
+    import botocore.exceptions  # the same door
     import botocore.session  # the same door
 
     # What s3fs does about versions plays no part here: every request names its own.
@@ -201,16 +203,19 @@ def _opened(url: str, options: Mapping[str, object], timeout_s: float) -> tuple[
         settings["signature_version"] = botocore.UNSIGNED
     if endpoint:
         settings["s3"] = {"addressing_style": "path"}
-    client = botocore.session.Session(profile=said.get("profile")).create_client(
-        "s3",
-        region_name=region or None,
-        endpoint_url=endpoint or None,
-        aws_access_key_id=keys[0] or None,
-        aws_secret_access_key=keys[1] or None,
-        aws_session_token=keys[2] or None,
-        verify=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or None,
-        config=botocore.config.Config(**settings),
-    )
+    try:
+        client = botocore.session.Session(profile=said.get("profile")).create_client(
+            "s3",
+            region_name=region or None,
+            endpoint_url=endpoint or None,
+            aws_access_key_id=keys[0] or None,
+            aws_secret_access_key=keys[1] or None,
+            aws_session_token=keys[2] or None,
+            verify=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or None,
+            config=botocore.config.Config(**settings),
+        )
+    except botocore.exceptions.BotoCoreError as error:
+        raise ValueError(str(error)) from error
     if said.get("requester_pays"):
         client.meta.events.register("before-call.s3", _pays)
     return client, endpoint, whom

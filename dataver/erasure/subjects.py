@@ -143,7 +143,7 @@ class _Search:
             self._unexamined.add(Unexamined(rule.table, error.message))
 
     def _take(self, named: bytes, target: bytes) -> None:
-        """Take a file, or all below a folder, that a table names by its path in the target or from the top."""
+        """Take what a table names by its path in the target or from the top: a file, or all of a folder."""
         named = named.removeprefix(b"./").rstrip(b"/")
         for path in (named, named.removeprefix(target + b"/")):
             if path in self._entries:

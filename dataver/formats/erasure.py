@@ -162,6 +162,11 @@ def erasure_name(uid: bytes) -> str:
     return f"E-{uid[:4].hex()}"
 
 
+def hold_name(uid: bytes) -> str:
+    """Return how people see a hold: `H-` and the first 8 hex digits of its uid."""
+    return f"H-{uid[:4].hex()}"
+
+
 def deny_id(deny_key: bytes, tag: bytes, data: bytes) -> bytes:
     """Return the 16-byte id under which *data* is denied; *tag* is `TAG_OID` or `TAG_ENTRY`."""
     return keyed(deny_key, tag + data, DENY_ID_SIZE)

@@ -49,6 +49,8 @@ class RemoteSettings:
     endpoint_url: str = ""
     region: str = ""
     anon: bool = False
+    copy: bool = False
+    """True for a copy of another remote, with its id and an older journal."""
     profile: str = ""
     requester_pays: bool = False
     version_aware: bool = False

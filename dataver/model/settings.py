@@ -90,6 +90,7 @@ KEYS: tuple[Key, ...] = (
     _remote("endpoint_url", "web", "address of an S3-compatible or other service"),
     _remote("region", "text", "region of the bucket"),
     _remote("anon", "switch", "read without credentials"),
+    _remote("copy", "switch", "a copy of another remote here: what is seen of it is remembered apart"),
     _local_remote("profile", "text", "profile of the cloud's own credential file"),
     _local_remote("requester_pays", "switch", "pay for the requests to somebody else's bucket"),
     _local_remote("version_aware", "switch", "read recorded versions of objects"),

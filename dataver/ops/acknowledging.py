@@ -21,22 +21,25 @@ class Applied:
     """Digest of the state that was applied to all work trees."""
     acknowledged: dict[str, int] = field(default_factory=dict)
     """Remote id -> the journal entry that was acknowledged there last."""
+    copies: list[str] = field(default_factory=list)
+    """Names of the copies of segments that were looked at."""
 
     @classmethod
     def load(cls, common_folder: str) -> Applied:
         """Return what was noted; nothing where there is no note, or a damaged one."""
         try:
             with open(_path(common_folder), "rb") as file:
-                version, basis, state, acknowledged = json.loads(file.read())
+                version, basis, state, said, copies = json.loads(file.read())
             if version == 1:
-                return cls(list(basis), str(state), {str(k): int(v) for k, v in acknowledged.items()})
+                acknowledged = {str(k): int(v) for k, v in said.items()}
+                return cls(list(basis), str(state), acknowledged, [str(name) for name in copies])
         except (OSError, ValueError, TypeError, AttributeError):
             pass
         return cls()
 
     def save(self, repo: Repo) -> None:
         """Write it down.  Raises: local errors."""
-        text = json.dumps([1, self.basis, self.state, self.acknowledged])
+        text = json.dumps([1, self.basis, self.state, self.acknowledged, self.copies])
         make_folders(repo.disk, folder_of(repo.common_folder))
         replace(repo.disk, _path(repo.common_folder), text.encode())
 
@@ -52,8 +55,8 @@ def acknowledge(repo: Repo, remote: Remote, *, has_moved: bool) -> None:
     """
     applied = Applied.load(repo.common_folder)
     newest = max((record.seq for record in remote.records()), default=0)
-    if has_moved or applied.acknowledged.get(remote.remote_id, 0) < newest:
+    if has_moved or applied.acknowledged.get(remote.local_name, 0) < newest:
         remote.register(repo.repo_id, repo.clone_id)
         if newest:
-            applied.acknowledged[remote.remote_id] = remote.seen.seq
+            applied.acknowledged[remote.local_name] = remote.seen.seq
             applied.save(repo)

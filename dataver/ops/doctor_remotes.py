@@ -51,7 +51,7 @@ def _look_at(found: Findings, settings: RemoteSettings, config: Config, place: G
     remote = Remote.open(
         bucket,
         expected_id=settings.id or None,
-        seen=seen_of(common, settings.id),
+        seen=seen_of(common, settings.id, settings.name if settings.copy else ""),
         around=Surroundings(disk, clock, None),
     )
     try:

@@ -9,6 +9,7 @@ from dataver.errors import DataverError, Failure, UnsafeError, UsageError, show_
 from dataver.formats.pointer import Pointer, decode_pointer, target_of
 from dataver.git import ALL
 from dataver.model.names import is_below
+from dataver.ops.anchoring import check_anchor
 from dataver.ops.choosing import Choice, origin_hint
 from dataver.ops.obeying import NOTHING, Obeyed, obey_here
 from dataver.progress import SILENT, Progress
@@ -155,13 +156,17 @@ def select_versions(
 # -- the remote -------------------------------------------------------------------------------------
 
 
-def meet(repo: Repo, name: str) -> Remote:
+def meet(repo: Repo, name: str, *, is_restored: bool = False) -> Remote:
     """Return the remote *name* with its journal read and obeyed, and the secret that lies there taken over.
 
-    Raises: RemoteError and its kin, RemoteStateError, SignatureRefusedError.
+    With *is_restored* it may be older than `.dataver/erasure.toml` says.  Raises: RemoteError and its
+    kin, RemoteStateError, SignatureRefusedError, OldLogError.
     """
     remote = repo.remote(name)
+    known = remote.seen.seq
     remote.refresh()
+    if not is_restored:
+        check_anchor(repo, remote, known)
     repo.obey(remote)
     if repo.secret is None:
         found = remote.secret()
@@ -196,11 +201,13 @@ def share_secret(repo: Repo, remote: Remote) -> None:
         )
 
 
-def ends_of(repo: Repo, remote: Remote, jobs: int | None) -> Ends:
-    """Return the cache and *remote* as the two ends of a transfer."""
-    return Ends(
-        repo.cache, remote, repo.disk, repo.trees.erased, repo.entry_denier(), jobs or repo.config.jobs
-    )
+def ends_of(repo: Repo, remote: Remote, jobs: int | None, *, delivers: bool = False) -> Ends:
+    """Return the cache and *remote* as the two ends of a transfer.
+
+    With *delivers* what is under a hold is left out as well.
+    """
+    denies = repo.withholder() if delivers else repo.entry_denier()
+    return Ends(repo.cache, remote, repo.disk, repo.trees.erased, denies, jobs or repo.config.jobs)
 
 
 def explained(repo: Repo, chosen: Selected, failed: Iterable[Failure]) -> list[Failure]:

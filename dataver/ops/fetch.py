@@ -17,6 +17,7 @@ from dataver.ops.exchange import (
     select_versions,
     version_of,
 )
+from dataver.ops.noticing import erased_notices
 from dataver.ops.obeying import NOTHING, obey_here
 from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
@@ -52,6 +53,7 @@ def fetch(
     start = repo.clock.monotonic()
     name = repo.remote_name(remote)
     chosen = select_versions(repo, paths, refs, all_refs=all_refs, is_narrow=True)
+    present = () if all_refs or refs else tuple(chosen.versions)
     meter = Meter(repo, name)
     place = repo.remote(name)
     known = place.seen
@@ -60,9 +62,10 @@ def fetch(
     with repo.cache_lock(shared=True, progress=progress):
         files, size = _leave_out_present(repo, chosen)
         with repo.claims(progress=progress) as claims:
-            ends = ends_of(repo, place, jobs)
+            ends = ends_of(repo, place, jobs, delivers=True)
             done = receive(ends, chosen.versions, dry_run=dry_run, claims=claims, progress=progress)
-        if not (dry_run or done.failed or all_refs or refs):
+        is_held = any(notice.code == "held" for notice in done.warnings)
+        if not (dry_run or done.failed or is_held or all_refs or refs):
             for version in chosen.versions:
                 if not version.scope:
                     note_complete(repo.cache_folder, repo.state, version.root_id)
@@ -84,7 +87,15 @@ def fetch(
             *explained(repo, chosen, done.failed),
             *_unmatched(chosen, done.matched),
         ),
-        dict.fromkeys((*chosen.warnings, *obeyed.warnings, *after.warnings, *done.warnings)),
+        dict.fromkeys(
+            (
+                *chosen.warnings,
+                *obeyed.warnings,
+                *after.warnings,
+                *done.warnings,
+                *erased_notices(repo, present),
+            )
+        ),
         strict=strict,
     )
     return FetchResult(
@@ -126,7 +137,9 @@ def fetch_one(repo: Repo, choice: Choice) -> None:
     version = version_of(choice)
     meet(repo, name)
     # Without the cache's lock: who only looks at data waits for nobody.
-    done = receive(ends_of(repo, repo.remote(name), None), [version], dry_run=False, progress=SILENT)
+    done = receive(
+        ends_of(repo, repo.remote(name), None, delivers=True), [version], dry_run=False, progress=SILENT
+    )
     if done.failed:
         raise MissingObjectError(show_path(choice.path), f"remote {name}")
 

@@ -58,7 +58,7 @@ def bring_back(
 
 
 def _lost(repo: Repo, drafts: Collection[Draft]) -> set[ObjectName]:
-    denies = repo.denier()
+    denies = repo.content_withholder()
     return {
         name
         for name in repo.cache.missing(names_of(drafts))

@@ -15,6 +15,7 @@ from dataver.formats.erasure import (
     deny_id,
     encode_record,
     encode_signed,
+    hold_name,
 )
 from dataver.model.purging import HoldInfo, HoldResult
 from dataver.ops.purge_asking import Asked, check_asked, selectable_of, wanted_of
@@ -89,11 +90,6 @@ def hold_release(repo: Repo, hold: str, *, signing_key: str = "") -> HoldResult:
     record = Record(RELEASE, os.urandom(16), of=uid)
     _publish(repo, places, record, signing_key)
     return _result(repo, hold_name(uid))
-
-
-def hold_name(uid: bytes) -> str:
-    """Return how people see a hold: `H-` and the first 8 hex digits of its uid."""
-    return f"H-{uid[:4].hex()}"
 
 
 def _all_ready(repo: Repo) -> list[Place]:

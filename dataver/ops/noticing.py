@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
-from dataver.errors import Failure
+from dataver.errors import DataverError, Failure
 from dataver.hashing import blake3_of
 from dataver.repo import Repo, has_records
 
@@ -13,15 +15,14 @@ from dataver.repo import Repo, has_records
 class ErasedPart(NamedTuple):
     """What a version lacks since it was erased."""
 
-    count: int
-    """Entries."""
+    entries: int
     names: tuple[str, ...]
     """Of the erasures, like `E-1f3a9c2e`, sorted."""
 
     @property
     def text(self) -> str:
         """What people are told."""
-        files = "1 file was" if self.count == 1 else f"{self.count} files were"
+        files = "1 file was" if self.entries == 1 else f"{self.entries} files were"
         return f"{files} erased ({', '.join(self.names)}) and left out"
 
 
@@ -58,4 +59,23 @@ def erased_notice(repo: Repo, shown: bytes, root_id: bytes) -> list[Failure]:
     Raises: what `erased_part` raises.
     """
     part = erased_part(repo, root_id)
-    return [Failure(shown, "erased", part.text, "", 0)] if part.count else []
+    return [Failure(shown, "erased", part.text, "", 0)] if part.entries else []
+
+
+class Version(Protocol):
+    """A version of a target; `transfer.wanted.Version` is one."""
+
+    @property
+    def root_id(self) -> bytes: ...
+
+    @property
+    def target(self) -> bytes: ...
+
+
+def erased_notices(repo: Repo, versions: Iterable[Version]) -> list[Failure]:
+    """Return a notice for each of *versions* of which something was erased; none for one that is not here."""
+    found: dict[Failure, None] = {}
+    for version in versions:
+        with contextlib.suppress(DataverError):
+            found.update(dict.fromkeys(erased_notice(repo, version.target, version.root_id)))
+    return list(found)

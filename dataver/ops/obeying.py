@@ -4,13 +4,14 @@ Cheap where nothing is new: then some stats say so.  The order is the promise: f
 which entries leaves are to lose that no record names, then the work trees are cleaned, then the
 cache, whose leaves tell what the work trees may hold; what was done is noted last, so that a run
 that is killed anywhere is done again.
+
+Longer than 300 lines because looking, asking, doing and saying share what was found.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dataver.erasure.cache_examine import CacheFindings, examine_cache
@@ -27,19 +28,18 @@ from dataver.errors import (
     show_path,
 )
 from dataver.formats.erasure import decode_signed
-from dataver.git import Git, find_place
 from dataver.hashing import ALGORITHM_CODES
-from dataver.index.state import State
 from dataver.ops.acknowledging import Applied
 from dataver.ops.holding import target_lock
+from dataver.ops.work_trees import work_trees
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo, has_records
-from dataver.store.copies_purge import purge_copies
+from dataver.store.copies_purge import purge_copies, segment_copies
 from dataver.store.trash import Trash
 from dataver.transfer.connect import folder_of, known_records, stamp_of_records, tell_here
-from dataver.workspace.erasing import Denied, erase_memory, erase_replaced, erase_target, remove_temps
+from dataver.workspace.erasing import Denied, erase_memory, erase_target, remove_temps
+from dataver.workspace.erasing_trash import erase_replaced
 from dataver.workspace.pointers import list_targets
-from dataver.workspace.record import Records
 from dataver.workspace.workspace import Workspace
 
 _MOST_SHOWN = 20
@@ -92,12 +92,14 @@ class _Obeying:
         self._files: dict[bytes, str] = {}
         self._failed: list[Failure] = []
         self._objects = self._leaves = 0
+        self._copies_folder = f"{folder_of(repo.common_folder)}/copies"
 
     def run(self, *, force: bool, keeps_files: bool) -> Obeyed:
         repo = self._repo
         basis = self._basis()
         state = self._done.state if basis == self._done.basis else ""
-        if state and not self._is_cache_unseen(state):
+        copies = segment_copies(self._copies_folder)
+        if state and not self._is_cache_unseen(state) and copies <= set(self._done.copies):
             return NOTHING
         self._examiner = Examiner(repo.erasures, repo.secret)
         self._digest = digest_of(repo.erasures, has_secret=repo.secret is not None)
@@ -115,8 +117,11 @@ class _Obeying:
             self._clean_cache(found, is_new=is_new)
             if is_new:
                 self._clean_rest()
+            known = None if is_new else self._done.copies
+            purge_copies(self._copies_folder, self._examiner.is_gone, repo.disk, known)
         if not self._failed:
             self._done.basis, self._done.state = self._basis(), self._digest
+            self._done.copies = sorted(segment_copies(self._copies_folder))
             self._done.save(repo)
         return self._said()
 
@@ -208,7 +213,7 @@ class _Obeying:
                 for leaf, entries in found.lost.items()
             },
         )
-        for workspace, git, own_folder in self._work_trees():
+        for workspace, git, own_folder in work_trees(self._repo):
             targets = {t.path: t.pointer for t in list_targets(git)}
             for path, pointer in targets.items():
                 roots = {pointer.root_id} if pointer is not None else set()
@@ -236,33 +241,6 @@ class _Obeying:
         above = b"" if is_ours else workspace.top + b"/"
         self._files.update((above + shown, name) for shown, name in done.files.items())
         self._failed += [f._replace(path=above + f.path) for f in done.failed if f.exit_status != 6]
-
-    def _work_trees(self) -> Iterator[tuple[Workspace, Git, str]]:
-        """Yield each work tree of the repository with its Git and its own local folder, this one first."""
-        repo = self._repo
-        yield repo.workspace, repo.git, repo.own_folder
-        if repo.place.git_dir == repo.place.common_dir and not os.path.isdir(
-            f"{repo.place.common_dir}/worktrees"
-        ):
-            return
-        for top in repo.git.worktrees():
-            try:
-                place = find_place(top)
-            except (DataverError, OSError):
-                continue  # its folder is gone, and with it its files
-            if place.git_dir == repo.place.git_dir:
-                continue
-            own = f"{place.git_dir}/dataver"
-            workspace = Workspace(
-                place.top,
-                own,
-                cache=lambda: repo.cache,
-                records=Records(f"{own}/record", repo.disk),
-                state=State(f"{own}/index/state.sqlite"),
-                disk=repo.disk,
-                clock=repo.clock,
-            )
-            yield workspace, Git(place.top, place), own
 
     def _clean_cache(self, found: CacheFindings, *, is_new: bool) -> None:
         repo = self._repo
@@ -297,7 +275,6 @@ class _Obeying:
         """Clean what the clone keeps beside cache and work trees."""
         repo, common = self._repo, self._repo.common_folder
         erase_replaced(repo.disk, f"{common}/trash", self._examiner.entry)
-        purge_copies(f"{folder_of(common)}/copies", self._examiner.is_gone, repo.disk)
         for name in ("tmp", "remotes"):
             remove_temps(repo.disk, repo.clock, f"{common}/{name}")
 

@@ -113,6 +113,6 @@ def _failed(fetched: FetchResult, placed: CheckoutResult) -> tuple[Failure, ...]
     """Return what failed in either, each path once: why it could not be fetched says more."""
     first = {failure.path: failure for failure in reversed(fetched.failed)}
     # What an erasure forbids was not fetched, and is missed by nobody.
-    forbidden = {notice.path for notice in fetched.warnings if notice.code == "erased"}
+    forbidden = {notice.path for notice in fetched.warnings if notice.code in ("erased", "held")}
     rest = [f for f in placed.failed if f.path not in first and f.path not in forbidden]
     return (*fetched.failed, *rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,24 +23,30 @@ from dataver.errors import (
     show_path,
 )
 from dataver.formats.erasure import CLOSE, DENY, EXTEND, Record, encode_record, erasure_name
+from dataver.model.config import RemoteSettings
 from dataver.model.purging import AuditFinding, PurgeAuditResult
-from dataver.ops.purge_publish import load_anchors
+from dataver.ops.anchoring import load_anchors
+from dataver.ops.purge_naming import uid_of
+from dataver.ops.purge_report import receipt_path
 from dataver.repo import Repo
 from dataver.transfer.connect import Known, known_records, seen_of
+
+_NAME = re.compile(r"E-[0-9a-f]{1,32}")
 
 
 def purge_audit(repo: Repo, receipt: str | None = None) -> PurgeAuditResult:
     """Check the records that this clone mirrors of every remote, and the *receipt* in a file against them.
 
-    What does not hold is in `failed`.  Asks no remote: what a remote did since it was last read is not seen.
+    *receipt* may be the name of an erasure too, for the one that is kept here.  What does not hold is in
+    `failed`.  Asks no remote: what a remote did since it was last read is not seen.
     Raises: FormatError where the mirror itself is damaged; local errors for the receipt.
     """
     audit = _Audit(repo)
     known = known_records(repo.common_folder)
-    states = {one.remote_id: state for one in known if (state := audit.records_of(one)) is not None}
+    states = {one.local_name: state for one in known if (state := audit.records_of(one)) is not None}
     audit.copies(states)
     audit.anchors(any(state.erasures for state in states.values()))
-    audit.unread({one.remote_id for one in known})
+    audit.unread({one.local_name for one in known})
     if receipt is not None:
         audit.receipt(receipt, states.values())
     return PurgeAuditResult(
@@ -64,18 +71,18 @@ class _Audit:
         self.findings.append(AuditFinding(what, is_good=False, why=error.message))
         self.failed.append(error.failure())
 
-    def name_of(self, remote_id: str) -> str:
+    def name_of(self, local_name: str) -> str:
         """Return what this clone calls a remote."""
+        found = next((one.name for one in self.remotes() if _local_name(one) == local_name), "")
+        return f"remote {found}" if found else f"a remote that is not configured any more ({local_name[:8]})"
+
+    def remotes(self) -> Iterator[RemoteSettings]:
         config = self.repo.config
-        for name in config.remote_names:
-            settings = config.remote(name)
-            if settings is not None and settings.id == remote_id:
-                return f"remote {name}"
-        return f"a remote that is not configured any more ({remote_id[:8]})"
+        return filter(None, map(config.remote, config.remote_names))
 
     def records_of(self, known: Known) -> ErasureState | None:
         """Check one remote's records, signatures included, as every command does that obeys them."""
-        what = self.name_of(known.remote_id)
+        what = self.name_of(known.local_name)
         pin = bytes.fromhex(self.repo.config.signers_pin)
         try:
             state = fold(known.records, pin=pin, told=known.told)
@@ -96,10 +103,10 @@ class _Audit:
     def copies(self, states: Mapping[str, ErasureState]) -> None:
         """Check that remotes which have the same record have the very same one."""
         seen: dict[bytes, Record] = {}
-        for remote_id, state in states.items():
+        for local_name, state in states.items():
             for uid, record in state.records.items():
                 if encode_record(seen.setdefault(uid, record)) != encode_record(record):
-                    what = f"{self.name_of(remote_id)}: {record.name}"
+                    what = f"{self.name_of(local_name)}: {record.name}"
                     self.bad(
                         what, SignatureRefusedError(record.name, "another remote has it with another text")
                     )
@@ -130,17 +137,16 @@ class _Audit:
 
     def unread(self, known: set[str]) -> None:
         """Tell of remotes whose journal this clone never read."""
-        config = self.repo.config
-        for name in config.remote_names:
-            settings = config.remote(name)
-            remote_id = settings.id if settings is not None else ""
-            if remote_id not in known and seen_of(self.repo.common_folder, remote_id) is None:
-                why = f"remote {name}: this clone never read its records"
-                self.warnings.append(Failure(b"", "no-records", why, f"dataver fetch --remote {name}", 0))
+        for one in self.remotes():
+            alias = one.name if one.copy else ""
+            if _local_name(one) not in known and seen_of(self.repo.common_folder, one.id, alias) is None:
+                why = f"remote {one.name}: this clone never read its records"
+                hint = f"dataver fetch --remote {one.name}"
+                self.warnings.append(Failure(b"", "no-records", why, hint, 0))
 
     def receipt(self, path: str, states: Iterable[ErasureState]) -> None:
         """Hold a receipt against the records."""
-        data = _content(os.path.join(self.repo.cwd, os.path.expanduser(path)))
+        data = _content(_place_of(self.repo, path))
         what = f"receipt {show_path(path)}"
         digest = receipt_digest(data).hex()
         try:
@@ -163,6 +169,11 @@ class _Audit:
             self.bad(what, ReceiptRefusedError(path, f"the records contradict it: {wrong}"))
         else:
             self.good(f"{what}: the records say the same of dates, counts and leaves")
+
+
+def _local_name(settings: RemoteSettings) -> str:
+    """Return under which name a clone remembers a remote: a copy of another one has the same id."""
+    return f"{settings.id}-{settings.name}" if settings.copy else settings.id
 
 
 def _contradictions(receipt: Receipt, state: ErasureState, closing: Record) -> Iterator[str]:
@@ -202,6 +213,14 @@ def _days(date: str) -> int:
         return int(datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) // 86_400
     except ValueError:
         return -1_000_000
+
+
+def _place_of(repo: Repo, receipt: str) -> str:
+    """Return where a receipt lies; the name of an erasure stands for the one that this clone keeps of it."""
+    path = os.path.join(repo.cwd, os.path.expanduser(receipt))
+    if _NAME.fullmatch(receipt) and not os.path.exists(path):
+        return receipt_path(repo, uid_of(repo, receipt))
+    return path
 
 
 def _content(path: str) -> bytes:

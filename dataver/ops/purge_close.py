@@ -11,9 +11,10 @@ from dataver.erasure.receipt import receipt_digest, receipt_of
 from dataver.errors import Failure, SignatureRefusedError
 from dataver.formats.erasure import CLOSE, Record, encode_record, encode_signed
 from dataver.model.purging import ErasureReport, PurgeRunResult
+from dataver.ops.anchoring import stage_anchors
 from dataver.ops.purge_naming import uid_of
-from dataver.ops.purge_places import Place, open_places
-from dataver.ops.purge_publish import publish_record, stage_anchors
+from dataver.ops.purge_places import Place, open_places, remotes_of
+from dataver.ops.purge_publish import publish_record
 from dataver.ops.purge_report import date_of, failures_of, receipt_path, report_of
 from dataver.ops.purge_sign import signatures_for
 from dataver.progress import SILENT, Progress
@@ -35,7 +36,7 @@ def purge_close(
     if failed:
         return PurgeRunResult(report, failed=tuple(failed))
     report, receipt = close(repo, uid, places, report, signing_key=signing_key)
-    return PurgeRunResult(report, receipt=receipt, staged=(stage_anchors(repo, places),))
+    return PurgeRunResult(report, receipt=receipt, staged=(stage_anchors(repo, remotes_of(places)),))
 
 
 def close_if_done(

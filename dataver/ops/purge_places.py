@@ -14,7 +14,7 @@ from dataver.model.purging import PlannedRemote
 from dataver.ops.exchange import meet
 from dataver.repo import Repo
 from dataver.store.remote import Remote
-from dataver.transfer.connect import absolute_url, bucket_options
+from dataver.transfer.connect import absolute_url, bucket_options, forget_seen
 
 _UNREACHABLE = ("offline", "bucket-not-found", "no-credentials", "not-a-remote")
 
@@ -35,26 +35,34 @@ class Place:
         return self.remote is not None and self.eraser is not None
 
 
-def open_places(repo: Repo, names: Sequence[str] = ()) -> list[Place]:
+def open_places(repo: Repo, names: Sequence[str] = (), restored: Collection[str] = ()) -> list[Place]:
     """Meet every configured remote, or those in *names*, and look at what deletes there.
+
+    What this clone remembers of the remotes *restored* is forgotten, but for their records: they came
+    back from a backup.
 
     Raises: UsageError for a name that is not configured; SignatureRefusedError, RemoteStateError.
     """
     known = repo.config.remote_names
-    for name in names:
+    for name in (*names, *restored):
         repo.remote_name(name)
-    if not known:
-        return []
-    return [_open(repo, name) for name in names or known]
+    return [_open(repo, name, is_restored=name in restored) for name in names or known] if known else []
 
 
-def _open(repo: Repo, name: str) -> Place:
+def remotes_of(places: Sequence[Place]) -> list[Remote]:
+    """Return the remotes that were reached."""
+    return [place.remote for place in places if place.remote is not None]
+
+
+def _open(repo: Repo, name: str, *, is_restored: bool) -> Place:
     settings = repo.config.remote(name)
     if settings is None:
         raise UsageError(f"remote {name} has no url", hint="dataver remote list")
     place = Place(name, settings.url)
+    if is_restored:
+        forget_seen(repo.common_folder, settings, repo.disk)
     try:
-        place.remote = meet(repo, name)
+        place.remote = meet(repo, name, is_restored=is_restored)
         place.url = place.remote.url
         place.eraser = open_eraser(
             absolute_url(settings.url, repo.top),
@@ -125,6 +133,6 @@ def planned_remote(place: Place, packs: dict[StructureId, int]) -> PlannedRemote
         versions=versions,
         versioning=place.facts.versioning,
         soft_delete_s=place.facts.soft_delete_s,
-        obstacles=tuple(one.message for one in obstacles),
+        obstacles=tuple(dict.fromkeys(one.message for one in obstacles)),
         notes=place.facts.notes,
     )

@@ -72,8 +72,11 @@ def purge_plan(
         reader = Reader(repo, remote_ends)
         wanted = wanted_of(repo, asked, versions, reader)
         chosen = choose(versions, reader, wanted, selectable_of(repo, asked, versions))
-        if not chosen.selected:
+        if not (chosen.selected or wanted.oids):
             raise NoSuchPathError(b"", what="nothing in any version matches what was selected")
+        # Content that no version here has yet may be on its way: it is denied all the same.
+        for oid in wanted.oids:
+            chosen.sizes.setdefault(oid, 0)
         _look_at_neighbours(repo, chosen, progress)
     held = _held(repo, secret, chosen)
     held_in = find_held(repo, versions, chosen.datasets)

@@ -1,13 +1,10 @@
-"""Erasure records on their way to every remote, and the note in Git of how far the journals are."""
+"""Erasure records on their way to every remote."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from dataver.disk.atomic import replace
-from dataver.errors import local_error
-from dataver.formats.anchors import FILE, MAX_SIZE, Anchor, decode_anchors, encode_anchors, merged
 from dataver.formats.erasure import Record, decode_signed
 from dataver.ops.purge_places import Place
 from dataver.repo import Repo
@@ -56,39 +53,3 @@ def record_time_s(place: Place, uids: Iterable[bytes]) -> int:
     assert place.remote is not None
     wanted = set(uids)
     return max((r.time_s for r in place.remote.records() if uid_in(r) in wanted), default=0)
-
-
-def stage_anchors(repo: Repo, places: Sequence[Place]) -> bytes:
-    """Note in `.dataver/erasure.toml` how far the journals are, stage it, and return its path."""
-    path = f"{repo.top}/{FILE}"
-    found = {
-        place.remote.remote_id: Anchor(place.remote.seen.seq, place.remote.seen.entry_hash)
-        for place in places
-        if place.remote is not None and place.remote.seen.seq
-    }
-    anchors = merged(load_anchors(repo), found)
-    text = encode_anchors(anchors)
-    try:
-        with open(path, "rb") as file:
-            is_same = file.read(MAX_SIZE + 1) == text
-    except OSError:
-        is_same = False
-    if not is_same:
-        replace(repo.disk, path, text)
-    repo.git.stage([FILE.encode()])
-    return FILE.encode()
-
-
-def load_anchors(repo: Repo) -> dict[str, Anchor]:
-    """Return how far the journals were when data was erased last, by remote id.
-
-    Raises: FormatError, UnsupportedError; local errors.
-    """
-    path = f"{repo.top}/{FILE}"
-    try:
-        with open(path, "rb") as file:
-            return decode_anchors(file.read(MAX_SIZE + 1))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise local_error(error, path) from error

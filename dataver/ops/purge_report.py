@@ -105,7 +105,7 @@ def purge_show(repo: Repo, erasure: str, *, page: str | None = None) -> PurgeSho
     written = ""
     if page is not None:
         written = os.path.join(repo.cwd, page)
-        replace(repo.disk, written, page_of(data).encode())
+        replace(repo.disk, written, page_of(data, digest).encode())
     return PurgeShowResult(report, digest, written)
 
 

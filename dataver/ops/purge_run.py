@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dataver.erasure.examine import Examiner
-from dataver.erasure.plan import Plan, drop_plan, load_plan
+from dataver.erasure.plan import Plan, drop_plan, load_plan, plans
 from dataver.erasure.records import ErasureState
 from dataver.erasure.remote_purge import Purged, purge_remote
 from dataver.erasure.remote_work import packs_touched
@@ -28,12 +28,13 @@ from dataver.formats.keys import Secret
 from dataver.formats.layout import pack_key
 from dataver.formats.redaction import Erased
 from dataver.model.purging import PurgeRunResult
+from dataver.ops.anchoring import stage_anchors
 from dataver.ops.obeying import Obeyed, obey_here
 from dataver.ops.purge_close import close_if_done
 from dataver.ops.purge_naming import uid_of
-from dataver.ops.purge_places import Place, open_places, refuse_obstacles
+from dataver.ops.purge_places import Place, open_places, refuse_obstacles, remotes_of
 from dataver.ops.purge_plan import basis_of
-from dataver.ops.purge_publish import publish_record, record_time_s, replicate, stage_anchors
+from dataver.ops.purge_publish import publish_record, record_time_s, replicate
 from dataver.ops.purge_report import failures_of, report_of
 from dataver.ops.purge_sign import signatures_for
 from dataver.ops.purge_versions import find_datasets
@@ -102,6 +103,7 @@ def purge_sweep(
     repo: Repo,
     erasure: str,
     *,
+    restored: Sequence[str] = (),
     signing_key: str = "",
     accept_unverifiable: bool = False,
     jobs: int | None = None,
@@ -109,16 +111,15 @@ def purge_sweep(
 ) -> PurgeRunResult:
     """Apply an erasure again everywhere, closed or not: after a backup was restored, or a remote was added.
 
+    *restored* are names of remotes that came back from a backup, so that their journals end before what
+    was seen of them: the records that they lack are published there again.
+
     Raises: what `purge_resume` raises.
     """
-    return purge_resume(
-        repo,
-        erasure,
-        signing_key=signing_key,
-        accept_unverifiable=accept_unverifiable,
-        jobs=jobs,
-        progress=progress,
-    )
+    uid = uid_of(repo, erasure)
+    places = open_places(repo, restored=restored)
+    _preflight(places, None, _secret(repo), accept_unverifiable=accept_unverifiable, state=repo.erasures)
+    return _carry_on(repo, uid, places, None, signing_key=signing_key, progress=progress, restored=restored)
 
 
 def _secret(repo: Repo) -> Secret:
@@ -180,6 +181,7 @@ def _carry_on(
     *,
     signing_key: str,
     progress: Progress,
+    restored: Sequence[str] = (),
 ) -> PurgeRunResult:
     """Bring every remote and this clone to where the erasure is done, as far as that goes now."""
     done = _Progress()
@@ -188,7 +190,9 @@ def _carry_on(
             _purge_place(repo, place, plan, done, progress)
     done.obeyed = obey_here(repo, progress=progress, force=True)
     done.failed += done.obeyed.failed
-    staged = (stage_anchors(repo, places),)
+    _drop_plans(repo, is_done=not done.failed)
+    anew = {place.remote.remote_id for place in places if place.name in restored and place.remote}
+    staged = (stage_anchors(repo, remotes_of(places), anew),)
     for place in places:
         if place.remote is not None:
             place.remote.register(repo.repo_id, repo.clone_id)
@@ -198,10 +202,8 @@ def _carry_on(
     warnings: tuple[Failure, ...] = ()
     if not done.failed:
         report, receipt, warnings = close_if_done(repo, uid, places, report, signing_key=signing_key)
-        if plan is not None:
-            drop_plan(repo.common_folder, plan.digest, repo.disk)
         if receipt:
-            staged = (stage_anchors(repo, places),)
+            staged = (stage_anchors(repo, remotes_of(places)),)
     return PurgeRunResult(
         report,
         files=len(done.obeyed.files),
@@ -236,3 +238,17 @@ def _purge_place(repo: Repo, place: Place, plan: Plan | None, done: _Progress, p
         return
     done.purged[place.name] = found
     done.failed += found.failed
+
+
+def _drop_plans(repo: Repo, *, is_done: bool) -> None:
+    """Forget the plans that name nothing but what records say by now: they hold names.
+
+    What takes the place of erased rows is needed until every remote has it.
+    """
+    state = repo.erasures
+    for digest in plans(repo.common_folder):
+        plan = load_plan(repo.common_folder, digest)
+        gone = {c for cs in plan.record.redact.values() for c in cs}
+        if (is_done or not plan.substitutes) and state.denied.keys() >= set(plan.record.deny):
+            if gone <= state.erased.entries:
+                drop_plan(repo.common_folder, digest, repo.disk)

@@ -145,8 +145,10 @@ class _Scan:
         """Yield a failure for each erasure of which something is still in the folder."""
         for erasure in sorted({hit.erasure for hit in self.hits if not hit.deleted}):
             error = StillPresentError(erasure, show_path(folder))
-            if erasure not in self.packs:
-                error.hint = f"dataver purge scan {show_path(folder)} --delete"
+            error.hint = f"dataver purge scan {show_path(folder)} --delete"
+            if erasure in self.packs:
+                # A pack is written anew where it belongs; anywhere else it has to go as it is.
+                error.hint = f"delete that copy, or put it in its place and run dataver purge sweep {erasure}"
             yield error.failure()
 
 

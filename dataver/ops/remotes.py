@@ -76,11 +76,15 @@ def remote_add(
             repo.set_secret(known)
     elif found.can_write:
         share_secret(repo, remote)
+    others = (repo.config.remote(other) for other in repo.config.remote_names)
+    is_copy = any(other is not None and other.id == remote.remote_id for other in others)
     is_default = bool(default) or not repo.config.remote_names
 
     def write(data: bytes, path: str) -> bytes:
         data = set_key(data, ("remote", name, "url"), url, path)
         data = set_key(data, ("remote", name, "id"), remote.remote_id, path)
+        if is_copy:
+            data = set_key(data, ("remote", name, "copy"), is_copy, path)
         for key, value in given.items():
             if _scope_of(name, key) == "repo":
                 data = set_key(data, ("remote", name, key), value, path)

@@ -124,7 +124,7 @@ def _look_at(
                 warnings.append(_unsaved_warning(target, lost))
                 return _status(target, "clean")
             part = erased_part(repo, pointer.root_id)
-            return replace(_status(target, "clean"), erased=part.count, erasures=part.names)
+            return replace(_status(target, "clean"), erased=part.entries, erasures=part.names)
         is_whole = False
         return _compared(repo, selection, pointer, look, failed, progress)
     except MissingObjectError:
@@ -223,7 +223,7 @@ def _compared(
         at=_other_version(repo, target, record) if record and record.root_id != pointer.root_id else "",
         absent=absent,
         missing=_nowhere(repo, compared, lost) if lost else 0,
-        erased=part.count,
+        erased=part.entries,
         erasures=part.names,
         sparse=tuple(p.decode("utf-8", "backslashreplace") for p in record.patterns) if record else (),
     )

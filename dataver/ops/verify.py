@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
-from dataver.errors import DataverError, Failure, strictly
+from dataver.errors import Failure, strictly
 from dataver.model.guarding import Damage, VerifyResult
 from dataver.ops.damage import Ask, Outcome, finished, message_of
 from dataver.ops.exchange import select_versions
-from dataver.ops.noticing import erased_notice
+from dataver.ops.noticing import erased_notices
 from dataver.ops.sampling import parse_sample
 from dataver.ops.verify_cache import verify_cache
 from dataver.ops.verify_remote import verify_remote
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
-from dataver.transfer.wanted import Version
 from dataver.workspace.paths import PathLike
 
 
@@ -63,7 +61,7 @@ def verify(
         warnings += [
             Failure(b"", "stray-file", f"{path} is none of dataver's", "", 0) for path in outcome.place.strays
         ]
-    warnings += _erased(repo, chosen.versions)
+    warnings += erased_notices(repo, chosen.versions)
     all_failed, noticed = strictly((*chosen.failed, *failed), warnings, strict=strict)
     return VerifyResult(
         places=tuple(outcome.place for outcome in outcomes),
@@ -74,15 +72,6 @@ def verify(
         failed=all_failed,
         warnings=noticed,
     )
-
-
-def _erased(repo: Repo, versions: Sequence[Version]) -> list[Failure]:
-    """Return a notice for each version of which something was erased."""
-    found: dict[Failure, None] = {}
-    for version in versions:
-        with contextlib.suppress(DataverError):  # a tree that is not here is among the damage
-            found.update(dict.fromkeys(erased_notice(repo, version.target, version.root_id)))
-    return list(found)
 
 
 def _repaired(damage: Damage) -> Failure:

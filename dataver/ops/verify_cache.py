@@ -177,7 +177,7 @@ class _Verifying:
         return [draft for name, draft in found.items() if name not in known]
 
     def _look_up(self, batch: dict[ObjectName, Owner], found: dict[ObjectName, Draft]) -> None:
-        denies = self._repo.denier()
+        denies = self._repo.content_withholder()
         for name in self._repo.cache.missing(batch):
             if denies is None or not denies(oid_of_name(name)):
                 found.setdefault(name, object_draft(name, MISSING, owner=batch[name]))

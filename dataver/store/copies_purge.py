@@ -6,8 +6,9 @@ Notes of pushes that broke go whole: what they stored is not taken over once a r
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 
 from dataver.disk.disk import Disk
 from dataver.disk.folders import entries_of
@@ -18,17 +19,31 @@ _NOTES = ("push-", "pushed-", ".dataver-tmp-")
 _SEGMENT = "segment-"
 
 
-def purge_copies(folder: str, is_gone: Callable[[ObjectName], bool], disk: Disk) -> None:
-    """Remove from *folder*, which has one folder per remote, what lists anything that *is_gone*."""
+def segment_copies(folder: str) -> set[str]:
+    """Return the names of the copies of segments in *folder*, which has one folder per remote."""
+    return {entry.name for entry in _copies(folder) if entry.name.startswith(_SEGMENT)}
+
+
+def purge_copies(
+    folder: str, is_gone: Callable[[ObjectName], bool], disk: Disk, known: Collection[str] | None = None
+) -> None:
+    """Remove from *folder* what lists anything that *is_gone*.
+
+    *known* copies were looked at before, and then the notes too; None: nothing was.
+    """
+    for entry in _copies(folder):
+        is_note = known is None and entry.name.startswith(_NOTES)
+        is_new = entry.name.startswith(_SEGMENT) and entry.name not in (known or ())
+        if is_note or (is_new and _lists(entry.path, is_gone)):
+            # Like every copy it is disposable: one that stays says nothing that is believed.
+            with contextlib.suppress(OSError):
+                disk.unlink(entry.path)
+
+
+def _copies(folder: str) -> Iterator[os.DirEntry[str]]:
     for remote in entries_of(folder):
-        if not remote.is_dir(follow_symlinks=False):
-            continue
-        for entry in entries_of(remote.path):
-            is_note = entry.name.startswith(_NOTES)
-            if is_note or (entry.name.startswith(_SEGMENT) and _lists(entry.path, is_gone)):
-                # Like every copy it is disposable: one that stays says nothing that is believed.
-                with contextlib.suppress(OSError):
-                    disk.unlink(entry.path)
+        if remote.is_dir(follow_symlinks=False):
+            yield from entries_of(remote.path)
 
 
 def _lists(path: str, is_gone: Callable[[ObjectName], bool]) -> bool:

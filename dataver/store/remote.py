@@ -52,6 +52,8 @@ class Surroundings(NamedTuple):
     clock: Clock
     folder: str | None
     """Where copies are kept, below it in one folder per remote; None: in memory only."""
+    alias: str = ""
+    """What tells this remote from another with the same id; empty for all but copies."""
 
 
 IN_MEMORY = Surroundings(Disk(), Clock(), None)
@@ -71,7 +73,9 @@ class Remote:
             # What was probed when the remote was made: this store may ignore the condition.
             bucket.has_create_if_absent = False
         self._clock = around.clock
-        folder = f"{around.folder}/{self.remote_id}" if around.folder else None
+        self.local_name = f"{self.remote_id}-{around.alias}" if around.alias else self.remote_id
+        """Under which this clone keeps what it knows of the remote."""
+        folder = f"{around.folder}/{self.local_name}" if around.folder else None
         self._local = LocalCopies(folder, around.disk)
         self._journal = Journal(bucket, self.remote_id, seen=seen, local=self._local, clock=around.clock)
         self._segments = Segments(bucket, self._local, _JOBS)

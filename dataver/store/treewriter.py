@@ -190,6 +190,7 @@ class _Update:
             self._cut()
         elif not self._waiting:
             self._pull_back()
+        self._take(position)
         self._waiting += merged
 
     def _pull_back(self) -> None:

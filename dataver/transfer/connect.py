@@ -7,6 +7,7 @@ entries were taken out of leaves here that no record names.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -65,11 +66,12 @@ def open_remote(
     Raises: NotARemoteError where none lies there, or another one than the config pins; RemoteError.
     """
     bucket = bucket_of(settings, top=top, disk=disk, clock=clock)
-    around = Surroundings(disk, clock, f"{folder_of(common_folder)}/copies")
+    alias = settings.name if settings.copy else ""
+    around = Surroundings(disk, clock, f"{folder_of(common_folder)}/copies", alias)
     remote = Remote.open(
         bucket,
         expected_id=settings.id or None,
-        seen=seen_of(common_folder, settings.id),
+        seen=seen_of(common_folder, settings.id, alias),
         around=around,
     )
     if settings.is_url_committed and not settings.id:
@@ -81,14 +83,14 @@ def open_remote(
     return remote
 
 
-def seen_of(common_folder: str, remote_id: str) -> Seen | None:
+def seen_of(common_folder: str, remote_id: str, alias: str = "") -> Seen | None:
     """Return what this clone remembers of a remote, so that one that was rolled back is noticed.
 
-    Raises: FormatError, local errors.
+    *alias* is the name of a remote that is a copy of another one.  Raises: FormatError, local errors.
     """
     if not remote_id:
         return None
-    path = f"{folder_of(common_folder)}/{remote_id}.toml"
+    path = f"{folder_of(common_folder)}/{remote_id}{f'-{alias}' if alias else ''}.toml"
     try:
         with open(path, "rb") as file:
             return decode_seen(file.read(4096), remote_id)
@@ -96,6 +98,19 @@ def seen_of(common_folder: str, remote_id: str) -> Seen | None:
         return None
     except OSError as error:
         raise local_error(error, path) from error
+
+
+def forget_seen(common_folder: str, settings: RemoteSettings, disk: Disk) -> None:
+    """Forget what was seen of a remote's journal, but for its records: it was restored from a backup."""
+    name = f"{settings.id}-{settings.name}" if settings.copy else settings.id
+    folder = folder_of(common_folder)
+    for path in (f"{folder}/{name}.toml", *glob.glob(f"{glob.escape(folder)}/copies/{name}/*")):
+        try:
+            disk.unlink(path)
+        except (FileNotFoundError, IsADirectoryError):
+            continue
+        except OSError as error:
+            raise local_error(error, path, "delete") from error
 
 
 def keep_seen(remote: Remote, common_folder: str, disk: Disk) -> None:
@@ -106,7 +121,7 @@ def keep_seen(remote: Remote, common_folder: str, disk: Disk) -> None:
     if not remote.seen.seq:
         return
     folder = folder_of(common_folder)
-    path = f"{folder}/{remote.remote_id}.toml"
+    path = f"{folder}/{remote.local_name}.toml"
     text = encode_seen(remote.remote_id, remote.seen)
     try:
         with open(path, "rb") as file:
@@ -115,16 +130,16 @@ def keep_seen(remote: Remote, common_folder: str, disk: Disk) -> None:
     except OSError:
         make_folders(disk, folder)
     records = remote.records()
-    if records or os.path.exists(_records_path(common_folder, remote.remote_id)):
+    if records or os.path.exists(_records_path(common_folder, remote.local_name)):
         rows = [[r.seq, r.kind, r.time_s, r.repo_id, r.body.decode()] for r in records]
         told = sorted(commitment.hex() for commitment in remote.told())
         data = json.dumps([1, rows, told], ensure_ascii=False).encode()
-        replace(disk, _records_path(common_folder, remote.remote_id), data)
+        replace(disk, _records_path(common_folder, remote.local_name), data)
     replace(disk, path, text)
 
 
-def _records_path(common_folder: str, remote_id: str) -> str:
-    return f"{folder_of(common_folder)}/{remote_id}.records"
+def _records_path(common_folder: str, local_name: str) -> str:
+    return f"{folder_of(common_folder)}/{local_name}.records"
 
 
 class Known(NamedTuple):
@@ -133,7 +148,8 @@ class Known(NamedTuple):
     records: Sequence[Record]
     told: Sequence[bytes]
     """Commitments that pushes say they left out of leaves."""
-    remote_id: str = ""
+    local_name: str = ""
+    """Which remote: its id, and of one that is a copy of another also its name."""
 
 
 def known_records(common_folder: str) -> list[Known]:
@@ -155,8 +171,8 @@ def known_records(common_folder: str) -> list[Known]:
             if version != 1:
                 raise ValueError(f"version {version}")
             records = [Record(r[0], r[1], r[2], r[3], r[4].encode()) for r in rows]
-            remote_id = name.removesuffix(".records")
-            found.append(Known(records, [bytes.fromhex(text) for text in told], remote_id))
+            local_name = name.removesuffix(".records")
+            found.append(Known(records, [bytes.fromhex(text) for text in told], local_name))
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise FormatError(path, "the mirror of erasure records is damaged") from error
         except OSError as error:

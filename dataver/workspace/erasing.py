@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from dataver.disk.abandoned import is_temp_name, remove_abandoned
-from dataver.disk.digest import digest_file
 from dataver.disk.disk import Clock, Disk
 from dataver.disk.folders import entries_of
 from dataver.errors import DataverError, Failure, local_error
-from dataver.hashing import ALGORITHM_NAMES, digest
 from dataver.index.columns import Columns, load
-from dataver.model.names import Oid, folders_of, oid_of_digest
+from dataver.model.names import Oid
 from dataver.model.plan import CheckoutPlan
-from dataver.model.tree import FILE, SINGLE_FILE_PATH, Entry, LeafRef
+from dataver.model.tree import FILE, Entry, LeafRef
 from dataver.progress import SILENT, Progress
 from dataver.store.trees import Trees
 from dataver.workspace.clearing import Clearing, Outcome
@@ -183,11 +181,11 @@ def erase_memory(
     kept = {f"{record_name(target)}.columns" for target in targets}
     for entry in entries_of(f"{own_folder}/index"):
         if entry.name.startswith("state.sqlite"):
-            _unlink(workspace.disk, entry.path)
+            unlink(workspace.disk, entry.path)
         elif entry.name.endswith(".columns") and entry.name not in kept:
             columns = load(entry.path)
             if columns is None or _tells(columns, denied):
-                _unlink(workspace.disk, entry.path)
+                unlink(workspace.disk, entry.path)
     for name in ("index", "record", "decisions"):
         remove_temps(workspace.disk, workspace.clock, f"{own_folder}/{name}")
 
@@ -232,52 +230,6 @@ def _names_lost(pattern: bytes, trees: Trees, lost: Mapping[bytes, Lost]) -> boo
     return True
 
 
-# -- files by name that lie aside -------------------------------------------------------------------
-
-
-def erase_replaced(disk: Disk, folder: str, denied: Callable[[bytes, Oid], str]) -> int:
-    """Remove denied files from what `checkout --force` put aside in *folder*; return how many.
-
-    Of a file's path any end may be its path in a tree.  Raises: local errors.
-    """
-    removed = 0
-    top = os.fsencode(folder)
-    for here, folders, names in os.walk(top, topdown=False):
-        for name in names:
-            path = os.path.join(here, name)
-            inside = os.path.relpath(path, top)
-            if _is_denied(path, inside, denied):
-                _unlink(disk, path)
-                removed += 1
-        for name in folders:
-            with contextlib.suppress(OSError):  # it holds something, or is a link
-                disk.rmdir(os.path.join(here, name))
-    return removed
-
-
-def _is_denied(path: bytes, inside: bytes, denied: Callable[[bytes, Oid], str]) -> bool:
-    ends = [inside, *(inside[len(above) + 1 :] for above in folders_of(inside)), SINGLE_FILE_PATH]
-    return any(denied(end, oid) for oid in _oids_of(path) for end in ends)
-
-
-def _oids_of(path: bytes) -> Sequence[Oid]:
-    """Return the ids of a file's content, or of a link's text, by every algorithm."""
-    try:
-        if os.path.islink(path):
-            text = os.readlink(path)
-            return [oid_of_digest(code, digest(code, text)) for code in ALGORITHM_NAMES]
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            size = os.fstat(fd).st_size
-            return [oid_of_digest(code, digest_file(fd, code, size)) for code in ALGORITHM_NAMES]
-        finally:
-            os.close(fd)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise local_error(error, path) from error
-
-
 def remove_temps(disk: Disk, clock: Clock, folder: str) -> None:
     """Remove temp files that killed processes left in *folder*, by their names."""
     names = [os.fsencode(e.name) for e in entries_of(folder)]
@@ -292,7 +244,8 @@ def remove_temps(disk: Disk, clock: Clock, folder: str) -> None:
             os.close(fd)
 
 
-def _unlink(disk: Disk, path: str | bytes) -> None:
+def unlink(disk: Disk, path: str | bytes) -> None:
+    """Delete a file that may be gone already.  Raises: local errors."""
     try:
         disk.unlink(path)
     except FileNotFoundError:

@@ -33,7 +33,12 @@ class Generation:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def described(self) -> dict[str, Any]:
-        said = {"name": self.name, "generation": str(self.number), "size": str(len(self.data)), "updated": _TIME}
+        said = {
+            "name": self.name,
+            "generation": str(self.number),
+            "size": str(len(self.data)),
+            "updated": _TIME,
+        }
         if self.state == "noncurrent":
             said["timeDeleted"] = _TIME
         if self.state == "soft":
@@ -101,9 +106,9 @@ class Google:
         return self._of_one(method, unquote(rest[1]), number)
 
     def _listed(self, query: Mapping[str, list[str]]) -> dict[str, Any]:
-        states = ("soft",) if "softDeleted" in query else ("live",)
+        states = {"soft"} if "softDeleted" in query else {"live"}
         if "versions" in query:
-            states = ("live", "noncurrent")
+            states = {"live", "noncurrent"}
         prefix = query.get("prefix", [""])[0]
         found = [g.described() for g in self.generations if g.state in states and g.name.startswith(prefix)]
         found.sort(key=lambda item: (item["name"], item["generation"]))
@@ -148,9 +153,10 @@ def google() -> Iterator[Google]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_DELETE = do_POST = _answered
+        # The library chose these names.
+        do_GET = do_DELETE = do_POST = _answered  # noqa: N815
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

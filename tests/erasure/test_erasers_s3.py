@@ -1,17 +1,16 @@
-"""What stands in the way of erasing on S3 is found before anything is changed, and a refusal is never "nothing"."""
+"""What is in the way of erasing on S3 is found before anything changes; a refusal is never "nothing"."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
 
 from dataver.disk.disk import Disk
 from dataver.erasure import s3
-from dataver.erasure.eraser import Eraser, Stored, erase_keys, remaining
+from dataver.erasure.eraser import Eraser, erase_keys
 from dataver.erasure.erasers import open_eraser
 from dataver.errors import AccessDeniedError, NoCredentialsError, OfflineError
 from tests.erasure.places import NO_BUCKET, PREFIX, S3Place
@@ -22,7 +21,6 @@ from tests.servers.server import Server
 KEY, ALIKE = "packs/ab/abc", "packs/ab/abcd"
 DENIED = s3_error(403, "AccessDenied")
 NOT_OFFERED = s3_error(501, "NotImplemented")
-PROBES = "^/[^?]*leases/.probe-"
 
 
 class Behind(NamedTuple):
@@ -33,15 +31,24 @@ class Behind(NamedTuple):
     proxy: Chaos
 
 
-@pytest.fixture
-def behind(moto_server: Server) -> Iterator[Behind]:
-    """Return a bucket in which one key was written twice."""
+@pytest.fixture(scope="module")
+def shared(moto_server: Server) -> Iterator[Behind]:
+    """Return the bucket; one for all tests, since a client takes long to make."""
     place = S3Place(moto_server, keeps_versions=True)
     place.versioning("Enabled")
-    place.put(f"{PREFIX}/{KEY}", b"first")
-    place.put(f"{PREFIX}/{KEY}", b"second")
     with chaos(moto_server.endpoint) as proxy:
         yield Behind(place, place.eraser_at(moto_server.through(proxy.url)), proxy)
+
+
+@pytest.fixture
+def behind(shared: Behind) -> Iterator[Behind]:
+    """Return the bucket, in which one key was written twice and nothing else lies; the proxy has no rules."""
+    shared.place.put(f"{PREFIX}/{KEY}", b"first")
+    shared.place.put(f"{PREFIX}/{KEY}", b"second")
+    shared.proxy.forget()
+    yield shared
+    shared.proxy.heal()
+    shared.place.clear()
 
 
 # -- rights ---------------------------------------------------------------------------------------
@@ -111,7 +118,9 @@ def test_a_refused_deletion_is_a_failure_for_each_version(behind: Behind) -> Non
 
     failures = behind.eraser.erase(list(behind.eraser.versions("packs/")))
 
-    assert [(f.code, "s3:DeleteObjectVersion" in f.message) for f in failures] == [("access-denied", True)] * 2
+    assert [(f.code, "s3:DeleteObjectVersion" in f.message) for f in failures] == [
+        ("access-denied", True)
+    ] * 2
     assert len(behind.place.raw()) == 2
 
 
@@ -137,7 +146,9 @@ def test_a_replication_that_may_not_be_read_is_noted(behind: Behind) -> None:
 
 def test_deletion_by_a_device_only_is_an_obstacle(behind: Behind) -> None:
     said = b"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>"
-    behind.proxy.fail(Rule(Answer(200, said + b"</VersioningConfiguration>"), path=r"\?versioning", times=None))
+    behind.proxy.fail(
+        Rule(Answer(200, said + b"</VersioningConfiguration>"), path=r"\?versioning", times=None)
+    )
 
     facts = behind.eraser.examine()
 
@@ -220,7 +231,9 @@ def test_googles_own_s3_interface_is_not_trusted(behind: Behind, moto_server: Se
 # -- versions and uploads -------------------------------------------------------------------------
 
 
-def test_more_versions_than_one_request_deletes_all_go(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_versions_than_one_request_deletes_all_go(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(s3, "_AT_ONCE", 2)
     for number in range(4):
         behind.place.put(f"{PREFIX}/{KEY}", b"%d" % number)
@@ -261,91 +274,3 @@ def test_an_upload_that_may_not_be_ended_is_a_failure(behind: Behind) -> None:
     failures = erase_keys(behind.eraser, [KEY], lambda: None)
 
     assert [(f.code, "s3:AbortMultipartUpload" in f.message) for f in failures] == [("access-denied", True)]
-
-
-# -- locks and holds ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def locked(moto_server: Server) -> S3Place:
-    """Return a bucket with object lock, in which a key was written twice."""
-    place = S3Place(moto_server, keeps_versions=True, has_locks=True)
-    place.put(f"{PREFIX}/{KEY}", b"first")
-    place.put(f"{PREFIX}/{KEY}", b"second")
-    return place
-
-
-def _old_version(place: S3Place) -> Stored:
-    return next(one for one in place.eraser.versions("packs/") if not one.is_current)
-
-
-# moto answers 500 where a version has no retention; the clouds answer so.
-NO_RETENTION = Rule(s3_error(404, "NoSuchObjectLockConfiguration"), path=r"\?.*retention", times=None)
-
-
-def test_a_default_retention_is_an_obstacle_and_nothing_is_tried_under_it(locked: S3Place) -> None:
-    before = locked.raw()
-    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 30}}
-    locked.client.put_object_lock_configuration(
-        Bucket=locked.bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
-    )
-
-    facts = locked.eraser.examine()
-
-    assert [(o.code, "30 days" in o.message) for o in facts.obstacles] == [("object-lock", True)]
-    assert locked.raw() == before
-
-
-def test_a_legal_hold_on_an_old_version_is_found(locked: S3Place, moto_server: Server) -> None:
-    old = _old_version(locked)
-    locked.client.put_object_legal_hold(
-        Bucket=locked.bucket, Key=f"{PREFIX}/{KEY}", VersionId=old.version, LegalHold={"Status": "ON"}
-    )
-    with chaos(moto_server.endpoint) as proxy:
-        proxy.fail(NO_RETENTION)
-        eraser = locked.eraser_at(moto_server.through(proxy.url))
-
-        holds, others = eraser.holds([KEY]), eraser.holds([ALIKE])
-
-    assert [(hold.code, old.version in hold.message) for hold in holds] == [("hold", True)]
-    assert others == []
-
-
-def test_a_held_version_stays_and_is_told_of(locked: S3Place) -> None:
-    old = _old_version(locked)
-    locked.client.put_object_legal_hold(
-        Bucket=locked.bucket, Key=f"{PREFIX}/{KEY}", VersionId=old.version, LegalHold={"Status": "ON"}
-    )
-
-    failures = erase_keys(locked.eraser, [KEY], lambda: None)
-
-    assert [failure.code for failure in failures] == ["access-denied"]
-    assert "object lock" in failures[0].message
-    assert list(remaining(locked.eraser, [KEY])) == [old._replace(is_current=True)]
-
-
-def test_a_retention_counts_until_it_is_over(locked: S3Place) -> None:
-    old = _old_version(locked)
-    until = datetime.now(UTC) + timedelta(days=2)
-    for stored in locked.eraser.versions("packs/"):
-        when = until if stored == old else datetime.now(UTC) - timedelta(days=2)
-        locked.client.put_object_retention(
-            Bucket=locked.bucket,
-            Key=f"{PREFIX}/{KEY}",
-            VersionId=stored.version,
-            Retention={"Mode": "GOVERNANCE", "RetainUntilDate": when},
-        )
-
-    holds = locked.eraser.holds([KEY])
-
-    assert [(hold.code, f"{until:%Y-%m-%d}" in hold.message) for hold in holds] == [("object-lock", True)]
-
-
-def test_holds_that_may_not_be_read_are_said_once(locked: S3Place, moto_server: Server) -> None:
-    with chaos(moto_server.endpoint) as proxy:
-        proxy.fail(NO_RETENTION, Rule(DENIED, path=r"\?.*legal-hold", times=None))
-        eraser = locked.eraser_at(moto_server.through(proxy.url))
-
-        holds = eraser.holds([KEY])
-
-    assert [(hold.code, "s3:GetObjectLegalHold" in hold.message) for hold in holds] == [("access-denied", True)]

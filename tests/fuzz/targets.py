@@ -10,6 +10,7 @@ Longer than 300 lines because it is one table: a function of a few lines and a r
 
 from __future__ import annotations
 
+import io
 import struct
 import tempfile
 import unicodedata
@@ -19,6 +20,9 @@ from typing import NamedTuple
 from unittest import mock
 
 from dataver.disk.holders import holder_of
+from dataver.erasure.rows import delimited, jsonlines
+from dataver.erasure.rows.needles import Needles
+from dataver.erasure.rows.pages import dictionary_values
 from dataver.errors import DataverError, show_path
 from dataver.formats import codec, journal, layout, pack, segment, state, tree
 from dataver.formats.commit import decode_commit, encode_commit
@@ -29,10 +33,12 @@ from dataver.formats.pointer import decode_pointer, encode_pointer
 from dataver.formats.recipe import decode_recipe, encode_recipe
 from dataver.formats.root import decode_root
 from dataver.formats.segment import SegmentRef
+from dataver.formats.subjects import decode_rules
 from dataver.hashing import derive
 from dataver.index import columns
 from dataver.model.config import layer_of
 from dataver.model.names import TREE_START, check_border, check_order, check_path, check_paths, fault_of_link
+from dataver.model.subjects import PathRule, Template
 from dataver.workspace import record
 from dataver.workspace.sparse import Sparse
 from dataver.workspace.users import parse_user
@@ -220,6 +226,56 @@ def _config(data: bytes) -> bool:
     return True
 
 
+def _subjects(data: bytes) -> bool:
+    try:
+        rules = decode_rules(data)
+    except DataverError:
+        return False
+    for rule in rules.all:
+        assert b".." not in rule.target.split(b"/")
+        rules.within(rule.target).covers(b"users/u1/a.csv")
+        if isinstance(rule, PathRule):
+            Template(rule.path).subject_of(b"users/u1/a.csv", {b"u1"})
+    return True
+
+
+_NEEDLES = Needles(["u1", "1041"])
+
+
+def _rows(data: bytes) -> bool:
+    def csv(given: bytes) -> tuple[bytes, int]:
+        out = io.BytesIO()
+        done = delimited.rewrite(io.BytesIO(given), out, "id", _NEEDLES, delimiters=(b",", b";"))
+        return out.getvalue(), done.rows_removed
+
+    def lines(given: bytes) -> tuple[bytes, int]:
+        out = io.BytesIO()
+        done = jsonlines.rewrite(io.BytesIO(given), out, "id", _NEEDLES)
+        return out.getvalue(), done.rows_removed
+
+    is_accepted = False
+    for rewrite in (csv, lines):
+        try:
+            left, removed = rewrite(data)
+        except DataverError:
+            continue
+        is_accepted = True
+        assert len(left) <= len(data)
+        assert removed or left == data
+        # What stays is read in the same way as before: nothing more goes.
+        assert rewrite(left) == (left, 0)
+    return is_accepted
+
+
+def _pages(data: bytes) -> bool:
+    kind = ("BYTE_ARRAY", "INT64", "FIXED_LEN_BYTE_ARRAY")[data[0] % 3 if data else 0]
+    try:
+        found = list(dictionary_values(data[1:], kind, 16, lambda page, size: page))
+    except DataverError:
+        return False
+    return bool(found)
+
+
 def _layout(data: bytes) -> bool:
     is_accepted = False
     for decode in (layout.decode_description, layout.decode_hint):
@@ -371,6 +427,12 @@ _CONFIG = (
     b'[core]\nversion = 1\nhash = "blake3"\n[cache]\nlink = "reflink"\npack_below = 65536\n'
     b'[remote.origin]\nurl = "s3://bucket/prefix"\nid = "' + b"0" * 32 + b'"\n[transfer]\njobs = 4\n'
 )
+_SUBJECTS = (
+    b'version = 1\n[[rule]]\ntarget = "data"\npath = "users/{subject}/**"\n[[rule]]\ntarget = "s*"\n'
+    b'table = "i.csv"\npath_column = "f"\nsubject_column = "p"\n[[rule]]\ntarget = "p"\nfield = "a.b"\n'
+    b'sidecar = "{path}.json"\n[[rule]]\ntarget = "e"\nrows = "**/*.parquet"\nkey = "id"\n'
+)
+_PAGE = b"\0\x15\x04\x15\x12\x15\x12\x4c\x15\x02\x15\0\x12\0\0" + b"\x05\0\0\0alice"
 _COMMIT = encode_commit(remote_samples.commit())
 _SIGNERS = Record("signers", bytes(16), keys=("ssh-ed25519 " + "A" * 68,), approvals=1)
 _RECORD_LINES = b"dataver record 1\ntarget 64617461\nroot " + b"00" * 32 + b"\npattern 61\nmissing 61\nend\n"
@@ -411,6 +473,12 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "config": Target(_config, [_CONFIG]),
+    "subjects": Target(_subjects, [_SUBJECTS]),
+    "rows": Target(
+        _rows,
+        [b'id,x\nu1,"a\n"\n"u2",""""\n', b'{"id":"u1"}\n\n{"id":[1041]}\n{"id":2}\n', b"x;id\r\n1;u1\r\n"],
+    ),
+    "pages": Target(_pages, [_PAGE]),
     "index": Target(_index, [_index_seed()]),
     "path": Target(_path, [b"a/b\na-b\na", b".GIT\ngit~1", "a‌/.g‌it".encode(), b"C:x\nx:y\n.git::$x"]),
     "link": Target(_link, [b"a/b/c\n../../x", b"a\n..", b"a/b\n./../c"]),

@@ -1,4 +1,4 @@
-"""What erasure records name leaves a clone: files, cache, index, record, trash, copies; and is noticed again."""
+"""What erasure records name leaves a clone, all that it remembers included; what comes back is noticed."""
 
 from __future__ import annotations
 

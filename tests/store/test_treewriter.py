@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +55,32 @@ def test_an_updated_tree_is_the_tree_saved_anew(start: set[bytes], change: dict[
 
     assert updated == save([entries[p] for p in sorted(entries)], store, _key_of)
     assert [e.path for e in Trees(store).entries(updated)] == sorted(entries)
+
+
+@given(st.sets(paths, min_size=1), changes)
+def test_with_random_keys_a_leaf_that_shows_the_same_keeps_its_id(
+    start: set[bytes], change: dict[bytes, bytes | None]
+) -> None:
+    store = Objects()
+    old = save([_entry(p) for p in sorted(start)], store, _drawn)
+    listed = [(p, None if c is None else _entry(p, c)) for p, c in sorted(change.items())]
+
+    updated = update(Trees(store), old, listed, store, _drawn)
+
+    before, after = _views(store, old), _views(store, updated)
+    assert {view: before[view] for view in before.keys() & after.keys()} == {
+        view: after[view] for view in before.keys() & after.keys()
+    }
+
+
+def _drawn(encoded: list[bytes]) -> bytes:
+    return os.urandom(32)
+
+
+def _views(store: Objects, root_id: bytes) -> dict[tuple[Entry, ...], bytes]:
+    """Return what each leaf of a tree shows, with its id."""
+    trees = Trees(store)
+    return {tuple(trees.leaf(ref).view): ref.leaf_id for ref in trees.root(root_id).leaves}
 
 
 def test_an_empty_tree_has_its_fixed_id() -> None:

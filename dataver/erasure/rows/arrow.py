@@ -8,21 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataver.erasure.rows.columns import (
-    cells_of,
-    fresh,
-    has_dictionary,
-    hidden_in,
-    holds,
-    in_one,
-    key_name,
-    leaves,
-    seen_in,
-    staying,
-)
+from dataver.erasure.rows.cells import has_dictionary
+from dataver.erasure.rows.columns import fresh, in_one, key_name, staying
 from dataver.erasure.rows.kinds import Rewritten
 from dataver.erasure.rows.metadata import clean_schema, fit_range
 from dataver.erasure.rows.needles import Needles
+from dataver.erasure.rows.sight import cells_of, hidden_in, holds, leaves, seen_in
 from dataver.errors import RowsLeftError
 
 _FILE_START = 8
@@ -46,7 +37,7 @@ def rewrite(path_in: str, path_out: str, key: str, needles: Needles, *, is_strea
             rows = staying(batch.column(name), inner, needles)
             removed, kept = removed + batch.num_rows - len(rows), kept + len(rows)
         clean = fit_range(clean_schema(schema, needles), kept)
-        options = pa.ipc.IpcWriteOptions(compression=_codec(path_in, is_stream=is_stream))
+        options = pa.ipc.IpcWriteOptions(compression=compression_of(path_in, is_stream=is_stream))
         new = pa.ipc.new_stream if is_stream else pa.ipc.new_file
         with pa.OSFile(path_out, "wb") as target, new(target, clean, options=options) as writer:
             found = _batches(source, is_stream=is_stream)
@@ -109,7 +100,7 @@ def _batches(source: Any, *, is_stream: bool) -> Iterator[Any]:
             yield reader.get_batch(number)
 
 
-def _codec(path: str, *, is_stream: bool) -> str | None:
+def compression_of(path: str, *, is_stream: bool) -> str | None:
     """Return the compression of the first batch, which pyarrow does not tell."""
     with pa.OSFile(path) as source:
         source.seek(0 if is_stream else _FILE_START)

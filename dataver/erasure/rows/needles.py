@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import BinaryIO
@@ -34,10 +35,13 @@ class Needles:
             for value in values
             if _WHOLE.fullmatch(value) and -(1 << 63) <= (number := int(value)) < 1 << 64
         )
+        self.uuids = {raw: value for value in values if (raw := _uuid(value))}
+        """Of values that are UUIDs, their 16 bytes."""
         spelt = _expression(sorted(self.cells))
         self.anywhere = re.compile(spelt)
         self.as_word = re.compile(_BORDERS % spelt)
         self._raw = {form: value for value in values for form in _forms(value) if len(form) >= MIN_RAW}
+        self._raw |= self.uuids
         for number in self.integers:
             if abs(number) >= _MIN_INTEGER:
                 self._raw[struct.pack("<q" if number < 1 << 63 else "<Q", number)] = str(number)
@@ -68,6 +72,13 @@ def _forms(value: str) -> Iterator[bytes]:
             yield value.encode("cp1252")
         except UnicodeEncodeError:
             return
+
+
+def _uuid(text: str) -> bytes:
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        return b""
 
 
 def _text(form: bytes) -> str:

@@ -15,6 +15,8 @@ _BOOLEANS, _I8, _DOUBLE, _BINARY, _LIST, _STRUCT = (1, 2), 3, 7, 8, 9, 12
 _INTEGERS = (4, 5, 6)
 _UNCOMPRESSED_SIZE, _COMPRESSED_SIZE, _DICTIONARY_HEADER, _VALUES = 2, 3, 7, 1
 _MAX_DEPTH = 8
+_MAX_SHIFT = 63
+_MAX_PAGE = (1 << 31) - 1
 _FIXED = {"INT32": "<i", "INT64": "<q", "FLOAT": "<f", "DOUBLE": "<d"}
 
 Field = int | bytes | dict[int, "Field"] | None
@@ -28,8 +30,6 @@ class _Compact:
         self.at = 0
 
     def struct(self, depth: int = 0) -> dict[int, Field]:
-        if depth > _MAX_DEPTH:
-            raise ValueError("too deep")
         found: dict[int, Field] = {}
         number = 0
         while True:
@@ -40,6 +40,8 @@ class _Compact:
             found[number] = self._value(head & 15, depth)
 
     def _value(self, kind: int, depth: int) -> Field:
+        if depth > _MAX_DEPTH:
+            raise ValueError("too deep")
         if kind in _BOOLEANS:
             return int(kind == _BOOLEANS[0])
         if kind in _INTEGERS:
@@ -58,7 +60,10 @@ class _Compact:
         if kind == _LIST:
             head = self._byte()
             for _ in range(head >> 4 if head >> 4 < 15 else self._unsigned()):
-                self._value(head & 15, depth + 1)
+                if head & 15 in _BOOLEANS:
+                    self._byte()  # in a list they take a byte each
+                else:
+                    self._value(head & 15, depth + 1)
             return None
         raise ValueError(f"type {kind}")
 
@@ -74,6 +79,8 @@ class _Compact:
             shift += 7
             if byte < 128:
                 return found
+            if shift > _MAX_SHIFT:
+                raise ValueError("a number without end")
 
     def _integer(self) -> int:
         found = self._unsigned()
@@ -97,9 +104,11 @@ def dictionary_values(
         size, packed = header[_UNCOMPRESSED_SIZE], header[_COMPRESSED_SIZE]
         if not isinstance(inner, dict) or not isinstance(size, int) or not isinstance(packed, int):
             raise ValueError("no dictionary page")
+        if not (0 <= size <= _MAX_PAGE and 0 <= packed <= len(chunk)):
+            raise ValueError("an impossible size")
         count = inner[_VALUES]
-        if not isinstance(count, int):
-            raise ValueError("no number of values")
+        if not isinstance(count, int) or not 0 <= count <= size:
+            raise ValueError("an impossible number of values")
         page = decompress(chunk[compact.at : compact.at + packed], size)
         yield from _plain(page, count, kind, width)
     except (ValueError, KeyError, IndexError, struct.error) as error:
@@ -117,5 +126,7 @@ def _plain(page: bytes, count: int, kind: str, width: int) -> Iterator[bytes | i
         if kind == "BYTE_ARRAY":
             (size,) = struct.unpack_from("<I", page, at)
             at += 4
+        if at + size > len(page):
+            raise ValueError("it ends too early")
         yield page[at : at + size]
         at += size

@@ -14,17 +14,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataver.erasure.rows.columns import fresh, holds, in_one, key_name, seen_in, staying
+from dataver.erasure.rows.columns import fresh, in_one, key_name, staying
 from dataver.erasure.rows.kinds import Rewritten
 from dataver.erasure.rows.metadata import clean_schema, fit_range
 from dataver.erasure.rows.needles import Needles
 from dataver.erasure.rows.pages import dictionary_values
+from dataver.erasure.rows.sight import holds, seen_in
 from dataver.errors import RowsLeftError, UnreadableTableError
 
 _ARROW_SCHEMA = b"ARROW:schema"
 _CODECS = {"UNCOMPRESSED": "NONE", "LZ4_RAW": "LZ4"}
 _DICTIONARY = frozenset(("PLAIN_DICTIONARY", "RLE_DICTIONARY"))
-_INT96_SIZE = 12
 
 
 def rewrite(path_in: str, path_out: str, key: str, needles: Needles) -> Rewritten:
@@ -77,7 +77,8 @@ def examine(path: str, needles: Needles) -> tuple[str, ...]:
             table = source.read_row_group(number, use_threads=False)
             seen: dict[str, frozenset[str]] = {}
             for name, column in zip(table.column_names, table.columns, strict=True):
-                seen[name] = frozenset().union(*(seen_in(chunk, needles) for chunk in column.chunks))
+                found = frozenset().union(*(seen_in(chunk, needles) for chunk in column.chunks))
+                seen[name] = seen.get(name, frozenset()) | found
             residue.update(name for name, found in seen.items() if found)
             _check_group(source, number, file, needles, seen)
         _check_metadata(source, needles)
@@ -104,13 +105,22 @@ def _check_group(
         if statistics is not None and statistics.has_min_max:
             for value in (statistics.min, statistics.max):
                 _check(value, needles, allowed, f"the statistics of {column.path_in_schema}")
-        if column.has_dictionary_page and column.physical_type != "INT96":
+        if column.has_dictionary_page and _says_what_it_holds(source.schema.column(position)):
             file.seek(column.dictionary_page_offset)
             chunk = file.read(column.data_page_offset - column.dictionary_page_offset)
             width = source.schema.column(position).length
             unpack = _unpacker(column.compression)
-            for value in dictionary_values(chunk, column.physical_type, width or _INT96_SIZE, unpack):
+            for value in dictionary_values(chunk, column.physical_type, width or 0, unpack):
                 _check(value, needles, allowed, f"a dictionary page of {column.path_in_schema}")
+
+
+def _says_what_it_holds(column: Any) -> bool:
+    """Tell whether a column's pages hold the values that rows show: not so with times and decimals."""
+    if column.physical_type in ("BYTE_ARRAY", "FLOAT", "DOUBLE"):
+        return bool(column.logical_type.type != "DECIMAL")
+    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+        return column.logical_type.type in ("NONE", "UUID")
+    return column.physical_type in ("INT32", "INT64") and column.logical_type.type in ("NONE", "INT")
 
 
 def _allowed(path: str, seen: dict[str, frozenset[str]]) -> frozenset[str]:
@@ -121,14 +131,18 @@ def _allowed(path: str, seen: dict[str, frozenset[str]]) -> frozenset[str]:
 
 
 def _check(value: object, needles: Needles, allowed: frozenset[str], where: str) -> None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-    if isinstance(value, bytes | str):
-        left: Set[str] = needles.in_text(raw) - allowed
-    else:
-        left = ({raw.decode()} & needles.texts) - allowed
-    if left:
+    """Refuse a value that stands in *where* and that no row shows."""
+    match value:
+        case bytes() | str():
+            raw = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+            left: Set[str] = needles.in_text(raw) | {needles.uuids.get(raw, "")} - {""}
+        case bool():
+            return
+        case int() | float() if value == value // 1:
+            left = {str(int(value))} & needles.texts
+        case _:
+            return
+    if left - allowed:
         raise RowsLeftError(where, "no row that stays has it")
 
 
