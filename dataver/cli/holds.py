@@ -23,7 +23,7 @@ def add(
     subject_file: SubjectFile = "",
     due: Due = "",
     ticket: Ticket = "",
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
 ) -> int:
     """Keep content that may neither be erased nor delivered, such as for a legal claim."""
     session: Session = context.obj
@@ -37,7 +37,7 @@ def add(
             subjects=listed["--subject-file"],
             due=due,
             ticket=ticket,
-            signing_key=signing_key,
+            signing_key=signing_key or (),
             progress=session.progress(),
         )
     return session.show("hold-add", result, render_purge.held)
@@ -54,10 +54,10 @@ def list_(context: typer.Context) -> int:
 def release(
     context: typer.Context,
     hold: Annotated[str, typer.Argument(metavar="H-ID", help="A hold, like H-1f3a9c2e.")],
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
 ) -> int:
     """End a hold: what it kept may be delivered, and erased, again."""
     session: Session = context.obj
     with session.repo() as repo:
-        result = dataver.hold_release(repo, hold, signing_key=signing_key)
+        result = dataver.hold_release(repo, hold, signing_key=signing_key or ())
     return session.show("hold-release", result, render_purge.released)

@@ -29,7 +29,8 @@ from dataver.cli.session import Session
 ErasureId = Annotated[str, typer.Argument(metavar="E-ID", help="An erasure, like E-1f3a9c2e.")]
 PlanDigest = Annotated[str, typer.Argument(metavar="PLAN", help="The digest that a plan ends with.")]
 SigningKey = Annotated[
-    str, typer.Option("--signing-key", metavar="FILE", help="The SSH key that signs the records.")
+    list[str] | None,
+    typer.Option("--signing-key", metavar="FILE", help="An SSH key that signs the records; may be repeated."),
 ]
 AcceptUnverifiable = Annotated[
     bool,
@@ -94,7 +95,7 @@ def plan(
 def approve(
     context: typer.Context,
     plan: PlanDigest,
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
     signature: Annotated[
         str | None,
         typer.Option("--signature", metavar="FILE|-", help="A signature that was made elsewhere."),
@@ -112,14 +113,14 @@ def approve(
         if text:
             session.write(dataver.approval_text(repo, plan))
             return 0
-        result = dataver.purge_approve(repo, plan, signing_key=signing_key, signature=signature)
+        result = dataver.purge_approve(repo, plan, signing_key=signing_key or (), signature=signature)
     return session.show("purge-approve", result, render_purge.approved)
 
 
 def run(
     context: typer.Context,
     plan: PlanDigest,
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
     accept_unverifiable: AcceptUnverifiable = False,
     jobs: Jobs = None,
 ) -> int:
@@ -132,7 +133,7 @@ def run(
         result = dataver.purge_run(
             repo,
             plan,
-            signing_key=signing_key,
+            signing_key=signing_key or (),
             accept_unverifiable=accept_unverifiable,
             jobs=jobs,
             progress=session.progress(),
@@ -143,7 +144,7 @@ def run(
 def resume(
     context: typer.Context,
     erasure: ErasureId,
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
     accept_unverifiable: AcceptUnverifiable = False,
     jobs: Jobs = None,
 ) -> int:
@@ -153,7 +154,7 @@ def resume(
         result = dataver.purge_resume(
             repo,
             erasure,
-            signing_key=signing_key,
+            signing_key=signing_key or (),
             accept_unverifiable=accept_unverifiable,
             jobs=jobs,
             progress=session.progress(),
@@ -168,7 +169,7 @@ def sweep(
         list[str] | None,
         typer.Option("--restored", metavar="NAME", help="A remote that came back from a backup."),
     ] = None,
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
     accept_unverifiable: AcceptUnverifiable = False,
     jobs: Jobs = None,
 ) -> int:
@@ -179,7 +180,7 @@ def sweep(
             repo,
             erasure,
             restored=restored or (),
-            signing_key=signing_key,
+            signing_key=signing_key or (),
             accept_unverifiable=accept_unverifiable,
             jobs=jobs,
             progress=session.progress(),
@@ -209,11 +210,13 @@ def show(
     return session.show("purge-show", result, render_purge.shown)
 
 
-def close(context: typer.Context, erasure: ErasureId, signing_key: SigningKey = "") -> int:
+def close(context: typer.Context, erasure: ErasureId, signing_key: SigningKey = None) -> int:
     """Close an erasure that is done everywhere: the closing record names the receipt."""
     session: Session = context.obj
     with session.repo() as repo:
-        result = dataver.purge_close(repo, erasure, signing_key=signing_key, progress=session.progress())
+        result = dataver.purge_close(
+            repo, erasure, signing_key=signing_key or (), progress=session.progress()
+        )
     return session.show("purge-close", result, render_purge.ran)
 
 
@@ -262,12 +265,12 @@ def signers(
     approvals: Annotated[
         int, typer.Option("--approvals", metavar="N", min=1, help="How many of them must sign an erasure.")
     ] = 1,
-    signing_key: SigningKey = "",
+    signing_key: SigningKey = None,
 ) -> int:
     """Say who may sign erasures, or appoint them; the first time this pins them in the settings."""
     session: Session = context.obj
     with session.repo() as repo:
-        result = dataver.purge_signers(repo, keys or (), approvals=approvals, signing_key=signing_key)
+        result = dataver.purge_signers(repo, keys or (), approvals=approvals, signing_key=signing_key or ())
     return session.show("purge-signers", result, render_purge.appointed)
 
 

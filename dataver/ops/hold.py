@@ -24,7 +24,7 @@ from dataver.ops.purge_naming import hold_uid_of
 from dataver.ops.purge_places import Place, open_places
 from dataver.ops.purge_publish import publish_record, replicate
 from dataver.ops.purge_report import date_of
-from dataver.ops.purge_sign import signatures_for
+from dataver.ops.purge_sign import SigningKeys, signatures_for
 from dataver.ops.purge_versions import Reader, find_versions
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -42,7 +42,7 @@ def hold_add(
     subjects: Sequence[str] = (),
     due: str = "",
     ticket: str = "",
-    signing_key: str = "",
+    signing_key: SigningKeys = (),
     progress: Progress = SILENT,
 ) -> HoldResult:
     """Hold the contents of what is selected, in every version: kept, but delivered to nobody.
@@ -78,7 +78,7 @@ def hold_list(repo: Repo) -> HoldResult:
     return _result(repo, "")
 
 
-def hold_release(repo: Repo, hold: str, *, signing_key: str = "") -> HoldResult:
+def hold_release(repo: Repo, hold: str, *, signing_key: SigningKeys = ()) -> HoldResult:
     """End a hold: what it kept is delivered again, and may be erased.
 
     Raises: UnknownErasureError, SignatureRefusedError, PurgeRefusedError.
@@ -107,7 +107,7 @@ def _all_ready(repo: Repo) -> list[Place]:
     return places
 
 
-def _publish(repo: Repo, places: Sequence[Place], record: Record, signing_key: str) -> None:
+def _publish(repo: Repo, places: Sequence[Place], record: Record, signing_key: SigningKeys) -> None:
     body = encode_record(record)
     signatures = signatures_for(repo, body, "", signing_key, hint="dataver hold --help")
     for place in places:

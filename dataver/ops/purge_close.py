@@ -16,13 +16,13 @@ from dataver.ops.purge_naming import uid_of
 from dataver.ops.purge_places import Place, open_places, remotes_of
 from dataver.ops.purge_publish import publish_record
 from dataver.ops.purge_report import date_of, failures_of, receipt_path, report_of
-from dataver.ops.purge_sign import signatures_for
+from dataver.ops.purge_sign import SigningKeys, signatures_for
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 
 
 def purge_close(
-    repo: Repo, erasure: str, *, signing_key: str = "", progress: Progress = SILENT
+    repo: Repo, erasure: str, *, signing_key: SigningKeys = (), progress: Progress = SILENT
 ) -> PurgeRunResult:
     """Close *erasure* once every configured remote and this clone are shown to be free of what it takes.
 
@@ -40,7 +40,7 @@ def purge_close(
 
 
 def close_if_done(
-    repo: Repo, uid: bytes, places: Sequence[Place], report: ErasureReport, *, signing_key: str
+    repo: Repo, uid: bytes, places: Sequence[Place], report: ErasureReport, *, signing_key: SigningKeys
 ) -> tuple[ErasureReport, str, tuple[Failure, ...]]:
     """Close an erasure that is done, or say what that waits for; return also where the receipt lies."""
     if report.state not in ("done", "open"):
@@ -56,7 +56,7 @@ def close_if_done(
 
 
 def close(
-    repo: Repo, uid: bytes, places: Sequence[Place], report: ErasureReport, *, signing_key: str
+    repo: Repo, uid: bytes, places: Sequence[Place], report: ErasureReport, *, signing_key: SigningKeys
 ) -> tuple[ErasureReport, str]:
     """Publish the record that closes an erasure, keep its receipt here, and return both.
 

@@ -36,17 +36,18 @@ from dataver.ops.purge_places import Place, open_places, refuse_obstacles, remot
 from dataver.ops.purge_plan import basis_of
 from dataver.ops.purge_publish import publish_record, record_time_s, replicate
 from dataver.ops.purge_report import failures_of, report_of
-from dataver.ops.purge_sign import signatures_for
+from dataver.ops.purge_sign import SigningKeys, signatures_for
 from dataver.ops.purge_versions import find_datasets
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
+from dataver.transfer.connect import drop_records_aside
 
 
 def purge_run(
     repo: Repo,
     plan: str,
     *,
-    signing_key: str = "",
+    signing_key: SigningKeys = (),
     accept_unverifiable: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
@@ -83,7 +84,7 @@ def purge_resume(
     repo: Repo,
     erasure: str,
     *,
-    signing_key: str = "",
+    signing_key: SigningKeys = (),
     accept_unverifiable: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
@@ -104,7 +105,7 @@ def purge_sweep(
     erasure: str,
     *,
     restored: Sequence[str] = (),
-    signing_key: str = "",
+    signing_key: SigningKeys = (),
     accept_unverifiable: bool = False,
     jobs: int | None = None,
     progress: Progress = SILENT,
@@ -179,7 +180,7 @@ def _carry_on(
     places: Sequence[Place],
     plan: Plan | None,
     *,
-    signing_key: str,
+    signing_key: SigningKeys,
     progress: Progress,
     restored: Sequence[str] = (),
 ) -> PurgeRunResult:
@@ -191,6 +192,9 @@ def _carry_on(
     done.obeyed = obey_here(repo, progress=progress, force=True)
     done.failed += done.obeyed.failed
     _drop_plans(repo, is_done=not done.failed)
+    for place in places:
+        if place.name in done.purged and place.remote is not None:
+            drop_records_aside(place.remote, repo.common_folder, repo.disk)
     anew = {place.remote.remote_id for place in places if place.name in restored and place.remote}
     staged = (stage_anchors(repo, remotes_of(places), anew),)
     for place in places:

@@ -27,11 +27,13 @@ from dataver.ops.purge_publish import publish_record
 from dataver.repo import Repo
 from dataver.workspace.paths import PathLike
 
+SigningKeys = PathLike | Sequence[PathLike]
+"""One file with an SSH key, or several."""
 _MAX_SIZE = 1 << 20
 
 
 def purge_approve(
-    repo: Repo, plan: str, *, signing_key: str = "", signature: str | None = None
+    repo: Repo, plan: str, *, signing_key: SigningKeys = (), signature: str | None = None
 ) -> PurgeApproveResult:
     """Sign a plan with the SSH key in the file *signing_key*, or take over an armored *signature*.
 
@@ -46,17 +48,17 @@ def purge_approve(
             hint=f"dataver purge run {found.digest[:12]}",
         )
     body = encode_record(found.record)
-    if signature is None and not signing_key:
+    made = _signed(repo, body, signing_key)
+    if signature is not None:
+        made.append(Signature(key_of(signature, "the signature"), signature))
+    if not made:
         raise UsageError("say with which key", hint=f"dataver purge approve {plan} --signing-key FILE")
-    if signature is None:
-        made = sign(body, os.path.join(repo.cwd, os.path.expanduser(signing_key)))
-    else:
-        made = Signature(key_of(signature, "the signature"), signature)
-    _check(made, body, signers)
     have = {s.key: s for s in _waiting(repo, found.digest, body, signers)}
-    have[made.key] = made
+    for one in made:
+        _check(one, body, signers)
+        have[one.key] = one
     _keep(repo, found.digest, list(have.values()))
-    return PurgeApproveResult(found.digest, len(have), signers.approvals, fingerprint(made.key))
+    return PurgeApproveResult(found.digest, len(have), signers.approvals, fingerprint(made[-1].key))
 
 
 def approval_text(repo: Repo, plan: str) -> bytes:
@@ -65,7 +67,7 @@ def approval_text(repo: Repo, plan: str) -> bytes:
 
 
 def signatures_for(
-    repo: Repo, body: bytes, digest: str, signing_key: str, *, hint: str, needed: int | None = None
+    repo: Repo, body: bytes, digest: str, signing_key: SigningKeys, *, hint: str, needed: int | None = None
 ) -> tuple[Signature, ...]:
     """Return as many good signatures of *body* as its journals ask for; none where nobody is appointed.
 
@@ -77,8 +79,7 @@ def signatures_for(
         return ()
     signers = signers if needed is None else replace_value(signers, approvals=needed)
     have = {s.key: s for s in _waiting(repo, digest, body, signers)} if digest else {}
-    if signing_key and len(have) < signers.approvals:
-        made = sign(body, os.path.join(repo.cwd, os.path.expanduser(signing_key)))
+    for made in _signed(repo, body, signing_key) if len(have) < signers.approvals else ():
         _check(made, body, signers)
         have[made.key] = made
     if len(have) < signers.approvals:
@@ -98,7 +99,7 @@ def drop_signatures(repo: Repo, digest: str) -> None:
 
 
 def purge_signers(
-    repo: Repo, keys: Sequence[PathLike], *, approvals: int = 1, signing_key: str = ""
+    repo: Repo, keys: Sequence[PathLike], *, approvals: int = 1, signing_key: SigningKeys = ()
 ) -> SignersResult:
     """Appoint who may sign erasures: SSH public keys in files, *approvals* of which a record needs.
 
@@ -128,20 +129,27 @@ def purge_signers(
     body = encode_record(record)
     if signers is None:
         signers = Signers(frozenset(wanted), approvals, b"")
-    if not signing_key:
-        raise UsageError("say with which key", hint="dataver purge signers KEY.pub --signing-key KEY")
-    made = sign(body, os.path.join(repo.cwd, os.path.expanduser(signing_key)))
-    _check(made, body, signers)
-    if signers.approvals > 1:
+    made = {one.key: one for one in _signed(repo, body, signing_key)}
+    for one in made.values():
+        _check(one, body, signers)
+    if len(made) < signers.approvals:
         raise UsageError(
-            "several approvals are asked of a change of signers; appoint with one approval first",
-            hint="dataver purge signers KEY.pub --approvals 1 --signing-key KEY",
+            f"{len(made)} of {signers.approvals} approvals are there: sign with that many keys",
+            hint="dataver purge signers KEY.pub --signing-key KEY --signing-key KEY",
         )
+    signatures = tuple(sorted(made.values()))
     for place in places:
-        publish_record(repo, place, record, encode_signed(body, (made,)))
+        publish_record(repo, place, record, encode_signed(body, signatures))
     if not repo.config.signers_pin:
         config_set(repo, "policy.signers", signers_hash(body).hex())
     return SignersResult(tuple(map(fingerprint, wanted)), approvals, changed=True)
+
+
+def _signed(repo: Repo, body: bytes, signing_key: SigningKeys) -> list[Signature]:
+    """Return the signatures of *body* by the keys in files.  Raises: SignatureRefusedError, LocalIOError."""
+    given = [signing_key] if isinstance(signing_key, str | bytes | os.PathLike) else signing_key
+    paths = [os.path.expanduser(os.fsdecode(path)) for path in given if path]
+    return [sign(body, os.path.join(repo.cwd, path)) for path in paths]
 
 
 def _check(signature: Signature, body: bytes, signers: Signers) -> None:

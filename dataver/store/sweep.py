@@ -107,8 +107,9 @@ class _Sweep:
         """Take away a pack's file: all that stays of it, if anything, is durable elsewhere."""
         if self._is_final or plan.freed_count.objects:
             is_gone = self._tried(self._unlink, plan.pack.path)
-            # An open file that has no name any more still takes its space.
-            plan.pack.reader.close()
+            if is_gone:
+                # An open file that has no name any more still takes its space.
+                plan.pack.reader.close()
         else:
             is_gone = self._tried(self._trash.take_pack, plan.pack)
         if is_gone:

@@ -101,16 +101,37 @@ def seen_of(common_folder: str, remote_id: str, alias: str = "") -> Seen | None:
 
 
 def forget_seen(common_folder: str, settings: RemoteSettings, disk: Disk) -> None:
-    """Forget what was seen of a remote's journal, but for its records: it was restored from a backup."""
+    """Forget what was seen of a remote's journal, which was restored from a backup.
+
+    Its records are knowledge: they are set aside, and hold on, until `drop_records_aside`.
+    """
     name = f"{settings.id}-{settings.name}" if settings.copy else settings.id
     folder = folder_of(common_folder)
+    try:
+        with open(_records_path(common_folder, name), "rb") as file:
+            replace(disk, _records_aside(common_folder, name), file.read())
+    except FileNotFoundError:
+        pass
     for path in (f"{folder}/{name}.toml", *glob.glob(f"{glob.escape(folder)}/copies/{name}/*")):
-        try:
-            disk.unlink(path)
-        except (FileNotFoundError, IsADirectoryError):
-            continue
-        except OSError as error:
-            raise local_error(error, path, "delete") from error
+        _unlink(path, disk)
+
+
+def drop_records_aside(remote: Remote, common_folder: str, disk: Disk) -> None:
+    """Drop records that were set aside: the remote has them again."""
+    _unlink(_records_aside(common_folder, remote.local_name), disk)
+
+
+def _records_aside(common_folder: str, local_name: str) -> str:
+    return f"{folder_of(common_folder)}/{local_name}-before.records"
+
+
+def _unlink(path: str, disk: Disk) -> None:
+    try:
+        disk.unlink(path)
+    except (FileNotFoundError, IsADirectoryError):
+        return
+    except OSError as error:
+        raise local_error(error, path, "delete") from error
 
 
 def keep_seen(remote: Remote, common_folder: str, disk: Disk) -> None:

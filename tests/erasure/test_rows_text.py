@@ -97,7 +97,15 @@ def _csv(rows: Sequence[Sequence[str]]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"x,y\n1,2\n", b"id,id\n1,2\n", b'id,x\nu1,"never ends\n', b'"id,x\nu1,1\n']
+    "data",
+    [
+        b"",
+        b"x,y\n1,2\n",
+        b"id,id\n1,2\n",
+        b'id,x\nu1,"never ends\n',
+        b'"id,x\nu1,1\n',
+        b"id,x\ru1,1\r\nu2,2\r",
+    ],
 )
 def test_a_csv_file_that_is_not_understood_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UnreadableTableError):

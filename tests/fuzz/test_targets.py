@@ -14,6 +14,7 @@ FOUND: tuple[tuple[str, bytes], ...] = (
     ("neighbour", b"a = " + b"[" * 60_000),
     ("neighbour", b'version = 1\nhost = "h"\nroot = "/r"\ngit = "\\u0000"\n'),
     ("neighbour", b'version = 1\nhost = "h"\nroot = "\\ud800"\n'),
+    ("rows", b";id\r1;u1\r\n2;u2\r"),
 )
 """(target, input) of every defect that fuzzing found; it must never come back."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tarfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dataver.disk.disk import Disk
-from dataver.errors import ErasureQuestionError
+from dataver.errors import DataverError, ErasureQuestionError
 from dataver.ops.add import add
 from dataver.ops.checkout import checkout
 from dataver.ops.fetch import fetch
@@ -492,6 +493,52 @@ def test_what_was_refused_is_not_acknowledged(project: Path, other: Path) -> Non
         assert acknowledged(store, other) == repo.remote().seen.seq
 
 
+class SomebodyElses(Disk):
+    """Refuses to take away packs: those of another user in a shared cache."""
+
+    def unlink(self, path: str | bytes, *, dir_fd: int | None = None) -> None:
+        if b"/packs/" in os.fsencode(path):
+            raise PermissionError(13, "Permission denied", path)
+        super().unlink(path, dir_fd=dir_fd)
+
+
+def test_what_may_not_be_removed_is_listed_and_tried_again(project: Path, other: Path) -> None:
+    store = project.parent / "store"
+    before = acknowledged(store, other)
+    erase(project)
+
+    with Repo(str(other), disk=SomebodyElses()) as repo:
+        done = fetch(repo)
+
+    assert (done.exit_status, {f.code for f in done.failed}) == (7, {"permission"})
+    assert nowhere([other / "data"], **MARKS) == []
+    assert acknowledged(store, other) == before
+    with Repo.open(str(other)) as repo:
+        assert fetch(repo).failed == ()
+    assert left(other) == []
+    assert acknowledged(store, other) > before
+
+
+def test_on_a_full_disk_goes_what_needs_no_room_and_the_rest_with_the_next_command(
+    project: Path, other: Path
+) -> None:
+    class Full(Disk):
+        def write(self, fd: int, data: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    erase(project)
+    with Repo.open(str(other)) as repo:
+        remote = repo.remote()
+        remote.refresh()
+        repo.obey(remote)
+
+    with Repo(str(other), disk=Full()) as repo, contextlib.suppress(DataverError):
+        obey_here(repo)
+
+    deletes_at(other)
+    assert left(other) == []
+
+
 # -- killed and run again ---------------------------------------------------------------------------
 
 
@@ -527,7 +574,7 @@ def test_killed_at_any_change_the_next_run_ends_clean(project: Path, other: Path
     shutil.copytree(other, saved, symlinks=True)
     at = 0
     while True:
-        at += 3
+        at += 4
         shutil.rmtree(other)
         shutil.copytree(saved, other, symlinks=True)
         try:

@@ -115,6 +115,9 @@ def _records(lines: Iterator[bytes], delimiter: bytes | None) -> Iterator[bytes]
     size = 0
     is_inside = False
     for line in lines:
+        if line.startswith(b"\n") and line != b"\n" and not is_inside:
+            # Behind a carriage return alone: cut out between the two, a record would join them.
+            raise UnreadableTableError("its lines end in several ways")
         is_inside = _ends_inside(line, delimiter, is_inside=is_inside, is_first=not waiting)
         if not waiting and not is_inside:
             yield line
