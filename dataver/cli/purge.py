@@ -148,7 +148,10 @@ def resume(
     accept_unverifiable: AcceptUnverifiable = False,
     jobs: Jobs = None,
 ) -> int:
-    """Go on with an erasure that is not done everywhere; from any clone, without the plan."""
+    """Go on with an erasure that is not done everywhere.
+
+    From any clone: the records say all that is needed, and the plan is not.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_resume(
@@ -173,7 +176,10 @@ def sweep(
     accept_unverifiable: AcceptUnverifiable = False,
     jobs: Jobs = None,
 ) -> int:
-    """Apply an erasure again, after a backup was restored, from its records alone."""
+    """Apply an erasure again, after a backup was restored.
+
+    From its records alone; they hold no personal data.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_sweep(
@@ -189,7 +195,10 @@ def sweep(
 
 
 def verify(context: typer.Context, erasure: ErasureId) -> int:
-    """Look again, in this clone and on every remote, whether what was erased is gone."""
+    """Look again whether what was erased is gone.
+
+    In this clone and on every remote; ABSENT is told with how far the look went.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_verify(repo, erasure, progress=session.progress())
@@ -203,7 +212,10 @@ def show(
         str | None, typer.Option("--page", metavar="FILE", help="Write the receipt as a page for people.")
     ] = None,
 ) -> int:
-    """Show an erasure and its receipt; with --page as a web page that can be printed."""
+    """Show an erasure and its receipt.
+
+    With --page as a web page that needs nothing else and can be printed.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_show(repo, erasure, page=page)
@@ -211,7 +223,10 @@ def show(
 
 
 def close(context: typer.Context, erasure: ErasureId, signing_key: SigningKey = None) -> int:
-    """Close an erasure that is done everywhere: the closing record names the receipt."""
+    """Close an erasure that is done everywhere.
+
+    The closing record names the receipt, so that it can be proven later.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_close(
@@ -249,7 +264,10 @@ def audit(
         str | None, typer.Argument(metavar="[RECEIPT]", help="A receipt to hold against the records.")
     ] = None,
 ) -> int:
-    """Check records, signatures and, when given, a receipt; without a network."""
+    """Check records, signatures and a receipt, offline.
+
+    A receipt is a file, or E-ID for the one that this clone keeps.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_audit(repo, receipt)
@@ -267,7 +285,11 @@ def signers(
     ] = 1,
     signing_key: SigningKey = None,
 ) -> int:
-    """Say who may sign erasures, or appoint them; the first time this pins them in the settings."""
+    """Say who may sign erasures, or appoint them.
+
+    The first ones are pinned in the settings, which are to be committed; later ones are signed by
+    those in force.
+    """
     session: Session = context.obj
     with session.repo() as repo:
         result = dataver.purge_signers(repo, keys or (), approvals=approvals, signing_key=signing_key or ())

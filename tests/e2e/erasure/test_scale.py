@@ -102,7 +102,8 @@ def _erased_among_many(tmp: Path, size: Size) -> None:
     # Only packs that held something of it went, and what was written anew is the rest of them.
     assert len(gone) == plan.remotes[0].packs == remote.packs
     assert sum(after[name] for name in new) == remote.written
-    assert remote.written <= sum(before[name] for name in gone)
+    # A leaf that lost an entry carries the salts of those that stay, 16 bytes each.
+    assert remote.written <= 1.25 * sum(before[name] for name in gone)
     # The person's files lie together: however many there are of others, few packs hold them.
     assert len(gone & first) <= 8
     oids = [digest(BLAKE3, content) for content in contents[:: max(len(contents) // 20, 1)]]
