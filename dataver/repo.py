@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -224,9 +224,9 @@ class Repo:
         secret = self.secret
         if secret is None or self.denier() is None:
             return None
-        from dataver.erasure.deny import denied_entry  # only where content is denied
+        from dataver.erasure.deny import entry_denier  # only where content is denied
 
-        return partial(denied_entry, self.erasures, secret)
+        return entry_denier(self.erasures, secret)
 
     def withholder(self) -> Callable[[bytes, Oid], str] | None:
         """Return what names the erasure or hold for which content at a path is not delivered, or None."""
@@ -234,9 +234,9 @@ class Repo:
             return None
         if not (self.erasures.denied or self.erasures.held):
             return None
-        from dataver.erasure.deny import withheld_entry  # only where content is denied or held
+        from dataver.erasure.deny import entry_withholder  # only where content is denied or held
 
-        return partial(withheld_entry, self.erasures, self.secret)
+        return entry_withholder(self.erasures, self.secret)
 
     def content_withholder(self) -> Callable[[Oid], str] | None:
         """Return what names the erasure or hold for which content is delivered nowhere; None for nothing."""

@@ -8,9 +8,17 @@ import typer
 
 import dataver
 from dataver.cli import render_purge
-from dataver.cli.purge import SigningKey
 from dataver.cli.reading import given_lines
-from dataver.cli.selecting import Due, Files, Oids, PathFile, SelectedPaths, SubjectFile, Ticket
+from dataver.cli.selecting import (
+    Due,
+    Files,
+    Oids,
+    PathFile,
+    SelectedPaths,
+    SigningKey,
+    SubjectFile,
+    Ticket,
+)
 from dataver.cli.session import Session
 
 

@@ -15,27 +15,20 @@ from dataver.cli import render_purge
 from dataver.cli.options import Jobs
 from dataver.cli.reading import given_lines
 from dataver.cli.selecting import (
+    AcceptUnverifiable,
     Due,
+    ErasureId,
     Files,
     Oids,
     PathFile,
+    PlanDigest,
     SelectedPaths,
     SharedChoice,
+    SigningKey,
     SubjectFile,
     Ticket,
 )
 from dataver.cli.session import Session
-
-ErasureId = Annotated[str, typer.Argument(metavar="E-ID", help="An erasure, like E-1f3a9c2e.")]
-PlanDigest = Annotated[str, typer.Argument(metavar="PLAN", help="The digest that a plan ends with.")]
-SigningKey = Annotated[
-    list[str] | None,
-    typer.Option("--signing-key", metavar="FILE", help="An SSH key that signs the records; may be repeated."),
-]
-AcceptUnverifiable = Annotated[
-    bool,
-    typer.Option("--accept-unverifiable", help="Erase also where nobody can look whether it is gone."),
-]
 
 
 def plan(

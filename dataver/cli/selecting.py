@@ -1,4 +1,4 @@
-"""The options that select content, for erasing and for holding, as annotated types."""
+"""The options that erasing and holding share, as annotated types: what selects content, and who signs."""
 
 from __future__ import annotations
 
@@ -32,4 +32,14 @@ SubjectFile = Annotated[
 Due = Annotated[str, typer.Option("--due", metavar="DATE", help="When it must be done, as in 2026-03-02.")]
 Ticket = Annotated[
     str, typer.Option("--ticket", metavar="REF", help="A reference for the records; no personal data.")
+]
+ErasureId = Annotated[str, typer.Argument(metavar="E-ID", help="An erasure, like E-1f3a9c2e.")]
+PlanDigest = Annotated[str, typer.Argument(metavar="PLAN", help="The digest that a plan ends with.")]
+SigningKey = Annotated[
+    list[str] | None,
+    typer.Option("--signing-key", metavar="FILE", help="An SSH key that signs the records; may be repeated."),
+]
+AcceptUnverifiable = Annotated[
+    bool,
+    typer.Option("--accept-unverifiable", help="Erase also where nobody can look whether it is gone."),
 ]

@@ -134,7 +134,8 @@ class _Purge:
     def _plans(self, packs: Iterable[tuple[CachedPack, PackFinding]]) -> Iterator[PackPlan]:
         for pack, finding in packs:
             plan = PackPlan(pack, bytearray(pack.table.count), bytearray(pack.table.count))
-            for position, row in enumerate(pack.table.rows()):
+            rows = sorted(enumerate(pack.table.rows()), key=lambda item: item[1].offset)
+            for position, row in rows:
                 is_out = position in finding.gone or position in finding.changed
                 if is_out or not self._is_sound(pack, row):
                     plan.dead[position] = 1
@@ -193,8 +194,8 @@ class _Purge:
 
     def _changed(self, pack: CachedPack, finding: PackFinding) -> Iterator[tuple[ObjectName, bytes]]:
         """Yield the new bytes of the leaves and roots of one pack that change."""
-        rows = [(position, row) for position, row in enumerate(pack.table.rows())]
-        for position, row in sorted(rows, key=lambda item: item[1].offset):
+        rows = sorted(enumerate(pack.table.rows()), key=lambda item: item[1].offset)
+        for position, row in rows:
             if position not in finding.changed:
                 continue
             data = pack.reader.read(row)

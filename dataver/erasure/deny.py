@@ -30,18 +30,31 @@ def is_held(state: ErasureState, secret: Secret, oid: Oid) -> bool:
 
 def denied_entry(state: ErasureState, secret: Secret, path: bytes, oid: Oid) -> str:
     """Return the erasure, like `E-1f3a9c2e`, that denies *oid* everywhere or at *path*; else empty."""
-    if not state.denied:
-        return ""
-    found = denier(state, secret)(oid)
-    if not found:
-        uid = state.denied.get(deny_id(secret.deny_key, TAG_ENTRY, entry_data(path, oid)))
-        found = erasure_name(uid) if uid else ""
-    return found
+    return entry_denier(state, secret)(path, oid)
 
 
-def withheld_entry(state: ErasureState, secret: Secret, path: bytes, oid: Oid) -> str:
-    """Return the erasure, or the hold like `H-1f3a9c2e`, for which *oid* is not delivered; else empty."""
-    return denied_entry(state, secret, path, oid) or withholder(state, secret)(oid)
+def entry_denier(state: ErasureState, secret: Secret) -> Callable[[bytes, Oid], str]:
+    """Return a function that does what `denied_entry` does, for loops: the key is derived once."""
+    ids = state.denied
+    if not ids:
+        return lambda path, oid: ""
+    everywhere, key = denier(state, secret), secret.deny_key
+
+    def match(path: bytes, oid: Oid) -> str:
+        found = everywhere(oid)
+        if found:
+            return found
+        uid = ids.get(deny_id(key, TAG_ENTRY, entry_data(path, oid)))
+        return erasure_name(uid) if uid else ""
+
+    return match
+
+
+def entry_withholder(state: ErasureState, secret: Secret) -> Callable[[bytes, Oid], str]:
+    """Return a function that gives the erasure, or the hold like `H-1f3a9c2e`, for which content at a
+    path is not delivered, or nothing."""
+    denied, held = entry_denier(state, secret), _matcher(state.held, secret, hold_name)
+    return lambda path, oid: denied(path, oid) or held(oid)
 
 
 def withholder(state: ErasureState, secret: Secret) -> Callable[[Oid], str]:

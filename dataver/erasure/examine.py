@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from dataver.erasure.deny import denied_entry, denier
+from dataver.erasure.deny import denier, entry_denier
 from dataver.erasure.records import ErasureState
 from dataver.formats.keys import Secret
 from dataver.formats.redaction import Erased, redact
@@ -35,7 +35,10 @@ class Examiner:
     def __init__(self, state: ErasureState, secret: Secret | None) -> None:
         """Without a *secret* only what records name by commitment is known."""
         self._state, self._secret = state, secret
-        self._of: Callable[[Oid], str] = denier(state, secret) if secret is not None else lambda oid: ""
+        self._of: Callable[[Oid], str] = lambda oid: ""
+        self._at: Callable[[bytes, Oid], str] = lambda path, oid: ""
+        if secret is not None:
+            self._of, self._at = denier(state, secret), entry_denier(state, secret)
 
     @property
     def is_idle(self) -> bool:
@@ -48,7 +51,7 @@ class Examiner:
 
     def entry(self, path: bytes, oid: Oid) -> str:
         """Return the erasure that denies *oid* everywhere or at *path* of a tree; empty for none."""
-        return denied_entry(self._state, self._secret, path, oid) if self._secret is not None else ""
+        return self._at(path, oid)
 
     def is_gone(self, name: ObjectName) -> bool:
         """Tell whether a blob or recipe must not exist anywhere."""
@@ -92,6 +95,15 @@ class Examiner:
         if seen is leaf:
             return None
         return Redaction(encode_leaf(seen), unrecorded - erased.told, gone)
+
+    def lacks_substitute(self, leaf: Leaf, seen: Leaf) -> bool:
+        """Tell whether *seen*, the redacted *leaf*, lacks an entry that by the records something replaces."""
+        erased = self._state.erased
+        standing = {substitute.commitment for substitute in seen.substitutes}
+        return any(
+            c in erased.substitutes and c not in erased.entries and c not in standing
+            for c in (*leaf.commitments, *(s.commitment for s in leaf.substitutes))
+        )
 
 
 def blanked(root: Root, touched: Collection[bytes]) -> bytes | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dataver.erasure.eraser import Eraser, Stored, Upload
 from dataver.erasure.examine import Examiner, telling_guide
-from dataver.errors import DataverError, Failure
+from dataver.errors import DataverError, ErasureIncompleteError, Failure
 from dataver.formats import codec, layout, pack, segment
 from dataver.formats.pack import Table
 from dataver.formats.recipe import decode_recipe
@@ -216,6 +216,10 @@ class _Finding:
                 self._firsts[leaf.leaf_id] = leaf.view[0].path if leaf.view else b""
             return
         seen = decode_leaf(change.data, leaf.leaf_id)
+        if self._examiner.lacks_substitute(leaf, seen):
+            # Rows are not taken out by dropping the table: who planned it knows what takes its place.
+            self.work.unreadable.append(_unknown_table().failure())
+            return
         self._firsts[leaf.leaf_id] = seen.view[0].path if seen.view else b""
         name = leaf_name(leaf.leaf_id)
         if name not in self.work.replaced:
@@ -337,3 +341,9 @@ class _Finding:
             if said == "denied":
                 return said
         return said
+
+
+def _unknown_table() -> ErasureIncompleteError:
+    error = ErasureIncompleteError("the erasure", "what takes the place of a table is not known here")
+    error.hint = "dataver purge resume E-ID, in the clone where it was planned"
+    return error

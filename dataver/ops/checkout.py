@@ -156,7 +156,7 @@ def _bring(
     def work_on(look: Look, desired: Desired) -> Checkout:
         trash = f"{repo.common_folder}/trash"
         return Checkout(
-            workspace, repo.trees, look, desired, links=links, denies=repo.withholder(),
+            workspace, repo.trees, look, desired, links=links, denies=repo.withholder(), erased=repo.denier(),
             trash=trash, force=force, jobs=workers, progress=progress,
         )  # fmt: skip
 

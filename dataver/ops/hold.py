@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from dataver.errors import NoSuchPathError, PurgeRefusedError, UsageError
@@ -18,7 +19,7 @@ from dataver.formats.erasure import (
     hold_name,
 )
 from dataver.model.purging import HoldInfo, HoldResult
-from dataver.ops.purge_asking import Asked, check_asked, selectable_of, wanted_of
+from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
 from dataver.ops.purge_choosing import choose
 from dataver.ops.purge_naming import hold_uid_of
 from dataver.ops.purge_places import Place, open_places
@@ -61,7 +62,8 @@ def hold_add(
     with repo.cache_lock(shared=True, progress=progress):
         versions = find_versions(repo, remotes, progress=progress)
         reader = Reader(repo, remotes)
-        wanted = wanted_of(repo, asked, versions, reader)
+        sought = seek(repo, asked, versions, reader, remotes)
+        wanted = replace(sought.wanted, tables={})  # a table is held whole
         chosen = choose(versions, reader, wanted, selectable_of(repo, asked, versions))
     key = secret.deny_key
     ids = tuple(sorted(deny_id(key, TAG_OID, oid) for oid in chosen.sizes))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from dataver.disk.digest import digest_file
 from dataver.erasure.deny import EMPTY_OIDS
@@ -13,8 +13,11 @@ from dataver.errors import UsageError, local_error
 from dataver.hashing import ALGORITHM_NAMES, BLAKE3
 from dataver.model.names import Oid, oid_of_digest, parse_oid
 from dataver.ops.purge_choosing import Wanted
+from dataver.ops.purge_rows import Rewriter, rewrite_tables
+from dataver.ops.purge_subjects import Contents, find_theirs
 from dataver.ops.purge_versions import Reader, Versions
 from dataver.repo import Repo
+from dataver.store.remote import Remote
 from dataver.workspace.paths import PathLike, relative_to_top
 from dataver.workspace.sparse import Sparse
 
@@ -44,19 +47,53 @@ def check_asked(asked: Asked, due: str) -> None:
         raise UsageError(f"--due {due!r} is no date such as 2026-03-02")
 
 
-def wanted_of(repo: Repo, asked: Asked, versions: Versions, reader: Reader) -> Wanted:
-    """Return what selects the entries that were asked for.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What selects entries, and what was found out on the way to it."""
 
-    Raises: UsageError, HostileInputError for what is no oid; local errors for a file that cannot be read.
+    wanted: Wanted
+    rows: int = 0
+    """Rows that leave tables."""
+    unexamined: tuple[tuple[bytes, str], ...] = ()
+
+
+def seek(repo: Repo, asked: Asked, versions: Versions, reader: Reader, remotes: Sequence[Remote]) -> Sought:
+    """Return what selects the entries that were asked for; tables lose their rows into the cache.
+
+    Raises: UsageError, ConfigError, HostileInputError for what is no oid, MissingTablesError; local
+    errors for a file that cannot be read.
     """
     patterns = [_from_top(repo, path) for path in asked.paths]
-    by_path: Callable[[bytes], bool] = Sparse(patterns).matches if patterns else lambda path: False
-    contents = {parse_oid(text) for text in asked.oids}
+    wanted = Wanted(Sparse(patterns).matches if patterns else lambda path: False, _contents(repo, asked))
+    if not asked.subjects:
+        return Sought(wanted)
+    tables: dict[tuple[bytes, Oid], str] = {}
+    unexamined: list[tuple[bytes, str]] = []
+    named = Sparse([_from_top(repo, path) for path in asked.rows]).matches if asked.rows else None
+    if named is None:
+        theirs, by_rule = find_theirs(repo, remotes, versions, reader, asked.subjects)
+        wanted = replace(wanted, by_rule=by_rule, pairs=frozenset(theirs.pairs))
+        tables, unexamined = theirs.tables, theirs.unexamined
+
+    def key_of(shown: bytes, oid: Oid) -> str:
+        if named is not None:
+            return asked.key if named(shown) else ""
+        return tables.get((shown, oid), "")
+
+    if named is None and not tables:
+        return Sought(wanted, unexamined=tuple(unexamined))
+    rewriter = Rewriter(repo, Contents(repo, remotes), asked.subjects)
+    done = rewrite_tables(rewriter, versions, reader, key_of)
+    return Sought(replace(wanted, tables=done.new), done.rows, (*unexamined, *done.unexamined))
+
+
+def _contents(repo: Repo, asked: Asked) -> frozenset[Oid]:
+    found = {parse_oid(text) for text in asked.oids}
     for path in asked.files:
-        contents.update(_oids_of_file(os.path.join(repo.cwd, os.fsdecode(path)), repo))
-    if contents & EMPTY_OIDS:
+        found.update(_oids_of_file(os.path.join(repo.cwd, os.fsdecode(path)), repo))
+    if found & EMPTY_OIDS:
         raise UsageError("a file without content tells nothing: select it by its path")
-    return Wanted(by_path, frozenset(contents))
+    return frozenset(found)
 
 
 def selectable_of(repo: Repo, asked: Asked, versions: Versions) -> frozenset[int] | None:

@@ -5,7 +5,7 @@ The leaves are gone through twice: first for what is selected, then for the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from dataver.erasure.deny import EMPTY_OIDS
@@ -29,12 +29,22 @@ class Wanted:
     by_path: Callable[[bytes], bool]
     """Tells of a path from the top of the work tree whether it is selected."""
     oids: frozenset[Oid] = frozenset()
-    paths: frozenset[bytes] = frozenset()
-    """Single paths from the top, as subject rules gave them."""
+    by_rule: Callable[[Dataset, bytes], bool] = lambda dataset, path: False
+    """Tells of a path inside a dataset whether a subject rule selects it by itself."""
+    pairs: frozenset[tuple[bytes, Oid | None]] = frozenset()
+    """(path from the top, content) of entries to which subject rules led."""
+    tables: Mapping[tuple[bytes, Oid], tuple[Oid, int]] = field(default_factory=dict)
+    """(path from the top, content) of tables that lose rows -> their new content and its size."""
 
-    def takes(self, shown: bytes, oid: Oid | None) -> bool:
+    def takes(self, dataset: Dataset, entry: Entry) -> bool:
         """Tell whether an entry is selected."""
-        return shown in self.paths or self.by_path(shown) or (oid is not None and oid in self.oids)
+        shown = dataset.shown(entry.path)
+        return (
+            self.by_path(shown)
+            or (entry.oid is not None and entry.oid in self.oids)
+            or (shown, entry.oid) in self.pairs
+            or self.by_rule(dataset, entry.path)
+        )
 
 
 @dataclass(slots=True)
@@ -51,6 +61,8 @@ class Chosen:
     """Selected paths inside their datasets."""
     selected: dict[bytes, set[bytes]] = field(default_factory=dict)
     """Leaf -> commitments of selected entries."""
+    replaced: dict[bytes, dict[bytes, tuple[Oid, int]]] = field(default_factory=dict)
+    """Leaf -> commitment of a table that loses rows -> its new content and its size."""
     shared: dict[tuple[bytes, bytes, str], SharedContent] = field(default_factory=dict)
     shared_oids: set[Oid] = field(default_factory=set)
     shared_leaves: dict[bytes, set[bytes]] = field(default_factory=dict)
@@ -113,9 +125,14 @@ def _select(
     for entry, commitment in shown_entries(leaf):
         for dataset in targets.values():
             shown = dataset.shown(entry.path)
-            if not wanted.takes(shown, entry.oid):
+            new = wanted.tables.get((shown, entry.oid)) if entry.oid is not None else None
+            if wanted.takes(dataset, entry):
+                _take(chosen, entry, commitment, leaf.leaf_id)
+            elif new is not None and entry.oid is not None:
+                chosen.replaced.setdefault(leaf.leaf_id, {})[commitment] = new
+                chosen.sizes[entry.oid] = entry.size
+            else:
                 continue
-            _take(chosen, entry, commitment, leaf.leaf_id)
             same = sum(1 for one in datasets if one.target == dataset.target)
             before = chosen.files.get(shown, PlannedFile(shown, 0, 0))
             chosen.files[shown] = PlannedFile(shown, max(before.size, entry.size), before.versions + same)
@@ -125,9 +142,14 @@ def _select(
 def _select_unnamed(chosen: Chosen, wanted: Wanted, leaf: Leaf) -> None:
     """Take entries of a leaf of nobody knows which dataset: any in which they were selected is meant."""
     is_taken = False
+    new = {(shown.rpartition(b"/")[2], oid): content for (shown, oid), content in wanted.tables.items()}
     for entry, commitment in shown_entries(leaf):
+        table = new.get((entry.path.rpartition(b"/")[2], entry.oid)) if entry.oid is not None else None
         if entry.path in chosen.inner or (entry.oid is not None and entry.oid in wanted.oids):
             _take(chosen, entry, commitment, leaf.leaf_id)
+            is_taken = True
+        elif table is not None:
+            chosen.replaced.setdefault(leaf.leaf_id, {})[commitment] = table
             is_taken = True
     chosen.unnamed += is_taken
 
@@ -142,7 +164,7 @@ def _take(chosen: Chosen, entry: Entry, commitment: bytes, leaf_id: bytes) -> No
 
 
 def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], numbers: tuple[int, ...], leaf: Leaf) -> None:
-    selected = chosen.selected.get(leaf.leaf_id, set())
+    selected = chosen.selected.get(leaf.leaf_id, set()) | chosen.replaced.get(leaf.leaf_id, {}).keys()
     for entry, commitment in shown_entries(leaf):
         if entry.oid is None or entry.oid not in chosen.sizes or commitment in selected:
             continue

@@ -8,16 +8,26 @@ from types import MappingProxyType
 
 from dataver.erasure.deny import is_held
 from dataver.erasure.plan import Plan, planned, save_plan
-from dataver.errors import Failure, HeldError, NoSuchPathError, SharedContentError, UsageError
+from dataver.errors import (
+    DataverError,
+    Failure,
+    HeldError,
+    NoSuchPathError,
+    SharedContentError,
+    SignatureRefusedError,
+    UsageError,
+)
 from dataver.formats.erasure import DENY, Record
 from dataver.formats.keys import Secret
+from dataver.formats.tree import Substitute, substitute_commitment
 from dataver.hashing import derive
 from dataver.model.names import StructureId, blob_name, leaf_name, recipe_name
 from dataver.model.purging import PurgePlanResult
-from dataver.ops.purge_asking import Asked, check_asked, selectable_of, wanted_of
+from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
 from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, note_shared, unexamined
 from dataver.ops.purge_places import Place, keys_holding, open_places, planned_remote
 from dataver.ops.purge_residue import Held, find_held, find_residue, terms_of
+from dataver.ops.purge_rows import substituted
 from dataver.ops.purge_versions import Reader, Versions, find_versions
 from dataver.ops.reachable import reachable
 from dataver.progress import SILENT, Progress
@@ -70,26 +80,36 @@ def purge_plan(
         remote_ends = [place.remote for place in places if place.remote is not None]
         versions = find_versions(repo, remote_ends, progress=progress)
         reader = Reader(repo, remote_ends)
-        wanted = wanted_of(repo, asked, versions, reader)
+        sought = seek(repo, asked, versions, reader, remote_ends)
+        wanted = sought.wanted
         chosen = choose(versions, reader, wanted, selectable_of(repo, asked, versions))
-        if not (chosen.selected or wanted.oids):
+        if not (chosen.selected or chosen.replaced or wanted.oids):
             raise NoSuchPathError(b"", what="nothing in any version matches what was selected")
         # Content that no version here has yet may be on its way: it is denied all the same.
         for oid in wanted.oids:
             chosen.sizes.setdefault(oid, 0)
         _look_at_neighbours(repo, chosen, progress)
+        replaced, substitutes = _substitutes(versions, reader, chosen)
     held = _held(repo, secret, chosen)
     held_in = find_held(repo, versions, chosen.datasets)
     terms = terms_of((os.fsencode(path) for path in paths), subjects)
     residue = find_residue(repo, terms)
-    not_examined = (*versions.unread, *chosen.unread, *unexamined(_other_paths(versions, reader, chosen)))
+    not_examined = (
+        *versions.unread,
+        *chosen.unread,
+        *sought.unexamined,
+        *unexamined(_other_paths(versions, reader, chosen)),
+    )
     undecided = bool(chosen.shared) and not shared
+    if replaced and repo.erasures.signers is None:
+        raise _unsigned_rows()
     redact = chosen.redactions(shared)
     record = Record(
         kind=DENY,
         uid=os.urandom(16),
         deny=deny_ids(secret, chosen, chosen.shared_oids if shared == UNLINK else set()),
         redact=MappingProxyType(redact),
+        substitute=MappingProxyType(replaced),
         due=due,
         info=MappingProxyType(
             {
@@ -97,6 +117,7 @@ def purge_plan(
                 "residue": str(len(residue)),
                 "not_examined": str(len(not_examined)),
                 "shared": shared or "none",
+                **({"rows": str(sought.rows)} if replaced else {}),
                 **({"ticket": ticket[:_MOST_INFO]} if ticket else {}),
             }
         ),
@@ -109,7 +130,8 @@ def purge_plan(
     elif not held:
         names = tuple(place.name for place in places)
         basis = basis_of(versions)
-        plan = Plan(planned(record, basis, names), basis, names, tuple(sorted(chosen.files)))
+        paths_taken = tuple(sorted(chosen.files))
+        plan = Plan(planned(record, basis, names), basis, names, paths_taken, MappingProxyType(substitutes))
         save_plan(repo.common_folder, plan, repo.disk)
         digest = plan.digest
     failed += [HeldError(f"{os.fsdecode(path)} is under a hold").failure(path) for path in held]
@@ -132,11 +154,29 @@ def purge_plan(
         not_examined=not_examined,
         residue=tuple(residue),
         hints=tuple(sorted(held_in.beside)),
+        rows=sought.rows,
         due=due,
         ticket=ticket,
         approvals=0 if signers is None else signers.approvals,
         failed=tuple(failed),
     )
+
+
+def _substitutes(
+    versions: Versions, reader: Reader, chosen: Chosen
+) -> tuple[dict[bytes, bytes], dict[bytes, tuple[Substitute, ...]]]:
+    """Return what takes the place of tables: commitment -> commitment, and leaf -> entries."""
+    replaced: dict[bytes, bytes] = {}
+    found: dict[bytes, tuple[Substitute, ...]] = {}
+    if not chosen.replaced:
+        return replaced, found
+    named = (leaf for _, leaf in reader.leaves(versions.leaves) if not isinstance(leaf, DataverError))
+    for leaf in (*named, *reader.unnamed(versions.unnamed)):
+        if leaf.leaf_id in chosen.replaced and leaf.leaf_id not in found:
+            pairs = list(substituted(leaf, chosen.replaced[leaf.leaf_id]))
+            replaced.update((old, substitute_commitment(new)) for old, new in pairs)
+            found[leaf.leaf_id] = tuple(new for _, new in pairs)
+    return replaced, found
 
 
 def _look_at_neighbours(repo: Repo, chosen: Chosen, progress: Progress) -> None:
@@ -166,6 +206,14 @@ def _ends(shown: bytes, path: bytes) -> bool:
     return shown == path or shown.endswith(b"/" + path)
 
 
+def _unsigned_rows() -> SignatureRefusedError:
+    error = SignatureRefusedError(
+        "the plan", "rows leave tables only by a signed record, and nobody may sign"
+    )
+    error.hint = "dataver purge signers KEY.pub --signing-key KEY"
+    return error
+
+
 def _counts(chosen: Chosen, held_in: Held, redact: Mapping[bytes, Sequence[bytes]]) -> dict[str, str]:
     facts = {
         "files": len(chosen.files),
@@ -181,7 +229,7 @@ def _counts(chosen: Chosen, held_in: Held, redact: Mapping[bytes, Sequence[bytes
 
 def _packs(place: Place, chosen: Chosen, redact: Mapping[bytes, Sequence[bytes]]) -> dict[StructureId, int]:
     names = [name for oid in chosen.sizes for name in (blob_name(oid), recipe_name(oid))]
-    names += [leaf_name(leaf) for leaf in redact]
+    names += [leaf_name(leaf) for leaf in (*redact, *chosen.replaced)]
     return keys_holding(place, names)
 
 

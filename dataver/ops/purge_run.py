@@ -29,6 +29,7 @@ from dataver.formats.layout import pack_key
 from dataver.formats.redaction import Erased
 from dataver.model.purging import PurgeRunResult
 from dataver.ops.anchoring import stage_anchors
+from dataver.ops.exchange import ends_of
 from dataver.ops.obeying import Obeyed, obey_here
 from dataver.ops.purge_close import close_if_done
 from dataver.ops.purge_naming import uid_of
@@ -41,6 +42,9 @@ from dataver.ops.purge_versions import find_datasets
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.transfer.connect import drop_records_aside
+from dataver.transfer.send import OvertakenError, Writer, send_contents
+
+_TRIES = 5
 
 
 def purge_run(
@@ -73,6 +77,8 @@ def purge_run(
     ready = [place for place in places if place.is_ready]
     if places and not ready:
         raise PurgeRefusedError(f"no remote can be reached: {places[0].name} ({places[0].url})")
+    for place in ready:
+        _send_tables(repo, place, found, progress)
     for place in ready:
         publish_record(repo, place, found.record, encode_signed(body, signatures))
     if not places:
@@ -121,6 +127,24 @@ def purge_sweep(
     places = open_places(repo, restored=restored)
     _preflight(places, None, _secret(repo), accept_unverifiable=accept_unverifiable, state=repo.erasures)
     return _carry_on(repo, uid, places, None, signing_key=signing_key, progress=progress, restored=restored)
+
+
+def _send_tables(repo: Repo, place: Place, plan: Plan, progress: Progress) -> None:
+    """Send what takes the place of tables, before a record names it."""
+    entries = [one.entry for subs in plan.substitutes.values() for one in subs]
+    if not entries or place.remote is None:
+        return
+    with repo.cache_lock(shared=True, progress=progress):
+        for number in range(_TRIES):
+            try:
+                writer = Writer(repo.clone_id, repo.repo_id)
+                send_contents(ends_of(repo, place.remote, None), entries, writer, progress=progress)
+                return
+            except OvertakenError:
+                if number == _TRIES - 1:
+                    raise
+                place.remote.refresh()
+                repo.obey(place.remote)
 
 
 def _secret(repo: Repo) -> Secret:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from dataver.errors import DataverError, Failure
+from dataver.errors import DataverError, Failure, MissingObjectError
 from dataver.formats.pack import TARGET_SIZE
-from dataver.model.names import ObjectName, root_name
-from dataver.model.tree import Root
+from dataver.formats.recipe import CHUNK_ABOVE
+from dataver.model.names import ObjectName, blob_name, oid_of_name, recipe_name, root_name, show_name
+from dataver.model.tree import Entry, Root
 from dataver.parallel import threads_map_ordered
 from dataver.progress import SILENT, Progress
 from dataver.store.cache import CachedPack
@@ -24,6 +25,7 @@ from dataver.store.push import Overtaken
 from dataver.store.trees import EMPTY_ROOT_ID
 from dataver.transfer.buffers import Buffers
 from dataver.transfer.intake import Intake
+from dataver.transfer.outgoing import Outgoing
 from dataver.transfer.pack_up import (
     Lacks,
     PackUp,
@@ -103,6 +105,19 @@ def send(
     return done
 
 
+def send_contents(
+    ends: Ends, entries: Iterable[Entry], writer: Writer, *, progress: Progress = SILENT
+) -> Sent:
+    """Send the contents of *entries* that the remote (refreshed by the caller) lacks; no version names them.
+
+    Raises: OvertakenError, MissingObjectError where the cache lacks one; RemoteError.
+    """
+    done = Sent()
+    with ends.remote.begin(writer.clone_id, writer.repo_id) as session:
+        _Sending(ends, session, progress, done).contents(entries)
+    return done
+
+
 class _Sending:
     """One push under way."""
 
@@ -140,6 +155,32 @@ class _Sending:
                 redacted = found.redacted.items()
                 done.seq = self._session.commit(named, overtaken=_again, redacted=redacted)
             self._put_aside(bad)
+        finally:
+            pack_up.drop()
+            self._drop()
+
+    def contents(self, entries: Iterable[Entry]) -> None:
+        """Send contents alone."""
+        by_name = {
+            (recipe_name if e.size > CHUNK_ABOVE else blob_name)(e.oid): e
+            for e in entries
+            if e.oid is not None
+        }
+        lacking = self._lacks(list(by_name))
+        wanted = {blob_name(oid_of_name(name)): by_name[name] for name in lacking}
+        pack_up = PackUp(self._ends.cache, self._ends.disk, self._lacks)
+        bad: dict[ObjectName, bool] = {}
+        outgoing = Outgoing(self._ends.cache)
+        try:
+            lost = outgoing.take(wanted)
+            for _ in self._send(pack_up.parcels(outgoing.items()), bad):
+                pass
+            bad.update(pack_up.bad)
+            for name in (*lost, *bad):
+                raise MissingObjectError(show_name(name))
+            self._send_structure(pack_up, {}, bad)
+            if self._done.packs:
+                self._done.seq = self._session.commit((), overtaken=_again)
         finally:
             pack_up.drop()
             self._drop()

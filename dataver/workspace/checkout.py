@@ -63,19 +63,23 @@ class Checkout:
         *,
         links: Sequence[LinkType],
         denies: Callable[[bytes, Oid], str] | None,
+        erased: Callable[[Oid], str] | None,
         trash: str,
         force: bool,
         jobs: int,
         progress: Progress,
     ) -> None:
-        """*look* has no fresh rows left to hash; *trash* is the folder for what `force` replaces."""
+        """*look* has no fresh rows left to hash; *trash* is the folder for what `force` replaces.
+
+        *denies* names what forbids content to be written, at a path; *erased* what says that it is to go.
+        """
         self._workspace, self._trees, self._look, self._desired = workspace, trees, look, desired
         self._links, self._force = tuple(links), force
         self._jobs, self._progress = jobs, progress
         self._sparse = Sparse(desired.patterns)
         self._narrowed = Sparse(desired.narrowed)
         self._snapshot = look.snapshot
-        self._denies = denies
+        self._denies, self._erased = denies, erased
         self._denied: dict[bytes, str] = {}
         """Path -> name of the erasure that denies the content that the tree has there."""
         self._hidden: set[bytes] = set()
@@ -88,7 +92,7 @@ class Checkout:
             look.snapshot,
             is_folder=desired.is_folder,
             trash=trash if force else "",
-            is_denied=self._is_denied,
+            is_denied=self._is_erased,
         )
 
     def wants(self, path: bytes) -> bool:
@@ -105,16 +109,16 @@ class Checkout:
             changes,
             wanted=lambda path: self.wants(path),
             was_placed=self._was_placed,
-            # Denied content is not kept for anybody.
-            is_saved=lambda oid: cache.has(blob_name(oid)) or self._is_denied(oid),
+            # What was erased is not kept for anybody; what is held is.
+            is_saved=lambda oid: cache.has(blob_name(oid)) or self._is_erased(oid),
             force=self._force,
         )
         if plan.unsaved:
             raise WouldOverwriteError(self._look.path, plan.unsaved)
         return plan if self._denies is None else plan._replace(writes=tuple(self._permitted(plan.writes)))
 
-    def _is_denied(self, oid: Oid) -> bool:
-        return self._denies is not None and bool(self._denies(b"", oid))
+    def _is_erased(self, oid: Oid) -> bool:
+        return self._erased is not None and bool(self._erased(oid))
 
     def _permitted(self, writes: Iterable[Entry]) -> Iterator[Entry]:
         """Yield the entries whose content no erasure denies; the others are noted."""

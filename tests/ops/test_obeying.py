@@ -12,6 +12,7 @@ import pytest
 
 from dataver.disk.disk import Disk
 from dataver.errors import DataverError, ErasureQuestionError
+from dataver.formats.erasure import HOLD, Record
 from dataver.ops.add import add
 from dataver.ops.checkout import checkout
 from dataver.ops.fetch import fetch
@@ -24,7 +25,7 @@ from dataver.ops.status import status
 from dataver.ops.verify import verify
 from dataver.repo import Repo
 from tests.erasure.nowhere import nowhere
-from tests.erasure.records_at_hand import deny, oid_of
+from tests.erasure.records_at_hand import append, deny, deny_record, oid_of
 from tests.ops.exchange_bench import clone, git, new_project, record, write
 
 SECRET = "Erika Mustermann was born in 1964 and lives in Bonn.\n"
@@ -589,3 +590,23 @@ def test_killed_at_any_change_the_next_run_ends_clean(project: Path, other: Path
         else:
             break
     assert at > 30
+
+
+# -- holds ------------------------------------------------------------------------------------------
+
+
+def test_a_file_under_a_hold_that_nobody_else_has_is_not_overwritten(project: Path, other: Path) -> None:
+    path = other / "data/top.txt"
+    path.write_text("evidence\n")
+    denied = deny_record(project, ["evidence\n"])
+    append(project, Record(kind=HOLD, uid=denied.uid, deny=denied.deny))
+    deletes_at(other)
+
+    with Repo.open(str(other)) as repo:
+        kept = checkout(repo, "v1")
+        assert path.read_text() == "evidence\n"
+        checkout(repo, "v1", force=True)
+        trash = Path(repo.common_folder, "trash")
+
+    assert kept.exit_status == 6
+    assert [file.read_text() for file in trash.rglob("top.txt")] == ["evidence\n"]
