@@ -33,7 +33,7 @@ demo: $(STAMP) ## play the quickstart on real files, offline; DEMO_FULL=1 fetche
 test: $(STAMP) ## run the tests that take seconds to minutes
 	$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
-test-s3: $(STAMP) ## run the contract of remotes against Ceph's S3 gateway (Debian; installs it as root)
+test-s3: $(STAMP) ## run the contract of remotes and erasures against Ceph's S3 gateway (Debian; installs it as root)
 	@missing=; for program in radosgw ceph-mon ceph-osd ceph; do command -v $$program >/dev/null || missing=1; done; \
 	  test -z "$$missing" && exit 0; \
 	  echo "installing Ceph's gateway with apt-get (290 MB)"; \
@@ -41,7 +41,7 @@ test-s3: $(STAMP) ## run the contract of remotes against Ceph's S3 gateway (Debi
 	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
 	       radosgw ceph-mon ceph-osd ceph-common >/dev/null \
 	  || { echo "Ceph is missing: as root on Debian, apt-get install radosgw ceph-mon ceph-osd ceph-common" >&2; exit 1; }
-	$(BIN)/python -m pytest -q -m ceph tests/store tests/erasure $(ARGS)
+	$(BIN)/python -m pytest -q -m ceph tests/store tests/erasure tests/e2e/erasure $(ARGS)
 
 check: $(STAMP) ## format, lint, types and import contracts, without changing a file
 	$(BIN)/ruff format --check .

@@ -191,6 +191,7 @@ if TYPE_CHECKING:
     from dataver.ops.pull import pull
     from dataver.ops.purge_audit import purge_audit
     from dataver.ops.purge_close import purge_close
+    from dataver.ops.purge_lift import purge_lift
     from dataver.ops.purge_plan import purge_plan
     from dataver.ops.purge_report import purge_list, purge_show, purge_verify
     from dataver.ops.purge_run import purge_resume, purge_run, purge_sweep
@@ -227,6 +228,7 @@ __all__ = [
     "remote_stats", "RemoteStatsResult", "RequestEstimate", "Stored",
     "config_list", "config_get", "config_set", "config_unset",
     "purge_plan", "purge_approve", "purge_run", "purge_resume", "purge_verify", "purge_show", "purge_close",
+    "purge_lift",
     "purge_list", "purge_sweep", "purge_scan", "purge_audit", "purge_signers",
     "approval_text", "impact",
     "hold_add", "hold_list", "hold_release",
@@ -295,6 +297,7 @@ _NAMES: dict[str, str] = {
     "dataver.ops.purge_run": "purge_run purge_resume purge_sweep",
     "dataver.ops.purge_report": "purge_verify purge_show purge_list",
     "dataver.ops.purge_close": "purge_close",
+    "dataver.ops.purge_lift": "purge_lift",
     "dataver.ops.purge_sign": "purge_approve purge_signers approval_text",
     "dataver.ops.purge_scan": "purge_scan",
     "dataver.ops.purge_audit": "purge_audit",

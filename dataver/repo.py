@@ -98,6 +98,7 @@ class Repo:
         self.git = Git(self.top, self.place)
         ensure_drivers(self.git)
         self._remotes: dict[str, Remote] = {}
+        self._told_secret: Secret | None = None
         self._cache_hold: Literal["", "shared", "exclusive"] = ""
 
     @classmethod
@@ -253,8 +254,16 @@ class Repo:
 
     @property
     def secret(self) -> Secret | None:
-        """The repository secret; None in a clone that has not yet met a remote."""
-        return local.load_secret(self.common_folder)
+        """The repository secret; None in a clone that has not yet met a remote.
+
+        Raises: ConfigError where a command is to print it, and does not.
+        """
+        command = self.config.key_command
+        if not command:
+            return local.load_secret(self.common_folder)
+        if self._told_secret is None:
+            self._told_secret = local.secret_of_command(command, self.top)
+        return self._told_secret
 
     def set_secret(self, secret: Secret) -> None:
         """Keep the secret that a remote holds; the caller made sure that there is no other."""

@@ -142,6 +142,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("purge verify", "look again whether what was erased is gone"),
             Command("purge show", "show an erasure and its receipt", "--page=FILE"),
             Command("purge close", "close an erasure that is done", "--signing-key=FILE"),
+            Command("purge lift", "let erased content come back", "--signing-key=FILE"),
             Command("purge list", "list the erasures with their dates", "--overdue"),
             Command(
                 "purge sweep",

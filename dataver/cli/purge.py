@@ -85,31 +85,6 @@ def plan(
     return session.show("purge-plan", result, render_purge.planned)
 
 
-def approve(
-    context: typer.Context,
-    plan: PlanDigest,
-    signing_key: SigningKey = None,
-    signature: Annotated[
-        str | None,
-        typer.Option("--signature", metavar="FILE|-", help="A signature that was made elsewhere."),
-    ] = None,
-    text: Annotated[
-        bool, typer.Option("--text", help="Only print the bytes to be signed; they hold no names.")
-    ] = False,
-) -> int:
-    """Sign a plan, or take a signature of it that was made elsewhere.
-
-    Elsewhere `ssh-keygen -Y sign -n dataver-erasure -f KEY FILE` signs what --text prints.
-    """
-    session: Session = context.obj
-    with session.repo() as repo:
-        if text:
-            session.write(dataver.approval_text(repo, plan))
-            return 0
-        result = dataver.purge_approve(repo, plan, signing_key=signing_key or (), signature=signature)
-    return session.show("purge-approve", result, render_purge.approved)
-
-
 def run(
     context: typer.Context,
     plan: PlanDigest,
@@ -265,28 +240,6 @@ def audit(
     with session.repo() as repo:
         result = dataver.purge_audit(repo, receipt)
     return session.show("purge-audit", result, render_purge.audited)
-
-
-def signers(
-    context: typer.Context,
-    keys: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEYFILE]...", help="SSH public keys, a file each; none to list them."),
-    ] = None,
-    approvals: Annotated[
-        int, typer.Option("--approvals", metavar="N", min=1, help="How many of them must sign an erasure.")
-    ] = 1,
-    signing_key: SigningKey = None,
-) -> int:
-    """Say who may sign erasures, or appoint them.
-
-    The first ones are pinned in the settings, which are to be committed; later ones are signed by
-    those in force.
-    """
-    session: Session = context.obj
-    with session.repo() as repo:
-        result = dataver.purge_signers(repo, keys or (), approvals=approvals, signing_key=signing_key or ())
-    return session.show("purge-signers", result, render_purge.appointed)
 
 
 def impact(context: typer.Context, erasure: ErasureId) -> int:

@@ -20,6 +20,11 @@ def given_lines(files: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {option: _lines(_content(option, name)) if name else () for option, name in files.items()}
 
 
+def given_text(option: str, name: str) -> str:
+    """Return all that the file *name* holds, or stdin for `-`.  Raises: UsageError; OSError."""
+    return _content(option, name).decode("utf-8", "replace")
+
+
 def _content(option: str, name: str) -> bytes:
     if name != "-":
         with open(name, "rb") as file:

@@ -3,6 +3,8 @@
 Every leaf that a live segment lists is opened, and whatever no live segment lists (packs and segments of
 broken pushes, old versions, unfinished uploads) is looked into.  When there is no work, the remote is clean:
 erasing and verifying ask the same question.
+
+Longer than 300 lines because what live segments list decides what may be said of everything else.
 """
 
 from __future__ import annotations

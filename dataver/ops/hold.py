@@ -21,10 +21,10 @@ from dataver.formats.erasure import (
 from dataver.model.purging import HoldInfo, HoldResult
 from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
 from dataver.ops.purge_choosing import choose
+from dataver.ops.purge_looking import date_of
 from dataver.ops.purge_naming import hold_uid_of
 from dataver.ops.purge_places import Place, open_places
 from dataver.ops.purge_publish import publish_record, replicate
-from dataver.ops.purge_report import date_of
 from dataver.ops.purge_sign import SigningKeys, signatures_for
 from dataver.ops.purge_versions import Reader, find_versions
 from dataver.progress import SILENT, Progress

@@ -25,8 +25,7 @@ def git_pre_commit(repo: Repo, *, progress: Progress = SILENT) -> PreCommitResul
     """Say what the commit under way leaves out: data that differs from its staged pointer.
 
     A staged pointer that cannot be read, that names data that nobody has, or that brings content that
-    was erased, is in `failed`; with
-    `policy.pre_commit = block` what is left out is there too.
+    was erased, is in `failed`; with `policy.pre_commit = block` what is left out is there too.
     """
     targets = repo.targets()
     failed = [f for target in targets if (f := _unfit(repo, target)) is not None]

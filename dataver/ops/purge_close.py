@@ -12,10 +12,11 @@ from dataver.errors import Failure, SignatureRefusedError
 from dataver.formats.erasure import CLOSE, Record, encode_record, encode_signed
 from dataver.model.purging import ErasureReport, PurgeRunResult
 from dataver.ops.anchoring import stage_anchors
+from dataver.ops.purge_looking import date_of
 from dataver.ops.purge_naming import uid_of
 from dataver.ops.purge_places import Place, open_places, remotes_of
 from dataver.ops.purge_publish import publish_record
-from dataver.ops.purge_report import date_of, failures_of, receipt_path, report_of
+from dataver.ops.purge_report import failures_of, receipt_path, report_of
 from dataver.ops.purge_sign import SigningKeys, signatures_for
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -70,7 +71,9 @@ def close(
     make_folders(repo.disk, os.path.dirname(path))
     replace(repo.disk, path, data)
     acknowledged = sum(clone.acknowledged for clone in report.clones)
+    unseen = sum(place.facts is not None and place.facts.kind == "other" for place in places)
     info = {
+        **({"unverifiable": f"accepted on {unseen} remotes"} if unseen else {}),
         "receipt": receipt_digest(data).hex(),
         "remotes": str(len(report.remotes)),
         "clones": f"{acknowledged} of {len(report.clones)}",

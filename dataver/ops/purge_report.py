@@ -1,58 +1,41 @@
-"""How far an erasure is: asked of the records, of every remote that answers, and of this clone.
-
-The only module that says ABSENT, and only with the level that was reached; what may not be seen is
-UNKNOWN, never absent.
-"""
+"""How far an erasure is: asked of the records, of every remote that answers, and of this clone."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
 from dataver.disk.atomic import replace
 from dataver.erasure.cache_examine import examine_cache
-from dataver.erasure.eraser import Stored
 from dataver.erasure.examine import Examiner
 from dataver.erasure.receipt import decode_receipt, receipt_digest, receipt_of
 from dataver.erasure.receipt_page import page_of
 from dataver.erasure.records import Erasure
 from dataver.erasure.remote_purge import Purged
-from dataver.erasure.remote_work import find_work
 from dataver.erasure.signatures import fingerprint
 from dataver.errors import (
-    AccessDeniedError,
     CannotSeeError,
     DataverError,
     ErasureIncompleteError,
     Failure,
-    RemoteError,
     StillPresentError,
 )
-from dataver.formats.erasure import CLOSE, DENY, EXTEND, Record
-from dataver.formats.layout import PACKS_PREFIX, SEGMENTS_PREFIX
+from dataver.formats.erasure import CLOSE, Record
 from dataver.model.purging import (
-    CloneReport,
     ErasureReport,
     ErasureState,
-    Level,
     PurgeListResult,
     PurgeShowResult,
     PurgeVerifyResult,
-    RemoteReport,
 )
 from dataver.ops.obeying import Obeyed
+from dataver.ops.purge_looking import date_of, find_clones, look_at, records_of
 from dataver.ops.purge_naming import uid_of
 from dataver.ops.purge_places import Place, open_places
-from dataver.ops.purge_publish import uid_in
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
-from dataver.store.leases import live_leases, oldest_beginning_s
 from dataver.store.trash import Trash
-
-_NOT_ASKED = "not asked"
 
 
 def purge_verify(repo: Repo, erasure: str, *, progress: Progress = SILENT) -> PurgeVerifyResult:
@@ -122,7 +105,7 @@ def bare_report(repo: Repo, uid: bytes) -> ErasureReport:
     """Return what the records alone say of an erasure."""
     state = repo.erasures
     erasure = state.erasures[uid]
-    records = _records_of(repo, uid)
+    records = records_of(repo, uid)
     leaves: dict[bytes, set[bytes]] = {}
     for record in records:
         for leaf, commitments in record.redact.items():
@@ -156,20 +139,11 @@ def _is_overdue(repo: Repo, erasure: Erasure) -> bool:
     return is_open and bool(erasure.due) and erasure.due < date_of(int(repo.clock.now_s()))
 
 
-def date_of(time_s: float) -> str:
-    """Return the date, in UTC, of a time in seconds since 1970."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d")
-
-
-def _records_of(repo: Repo, uid: bytes) -> list[Record]:
-    return [r for r in repo.erasures.records.values() if r.uid == uid or r.of == uid]
-
-
 def closing_of(repo: Repo, uid: bytes) -> Record | None:
     """Return the record that closed an erasure last; None while it is open."""
     if not repo.erasures.erasures[uid].is_closed:
         return None
-    found = [r for r in _records_of(repo, uid) if r.kind == CLOSE]
+    found = [r for r in records_of(repo, uid) if r.kind == CLOSE]
     return found[-1] if found else None
 
 
@@ -188,7 +162,7 @@ def report_of(
     """
     bare = bare_report(repo, uid)
     local: Literal["ABSENT", "PRESENT"]
-    remotes = tuple(_look_at(repo, uid, place, purged.get(place.name), progress) for place in places)
+    remotes = tuple(look_at(repo, uid, place, purged.get(place.name), progress) for place in places)
     if obeyed is None:
         local = "ABSENT" if _is_clean_here(repo, progress) else "PRESENT"
     else:
@@ -211,7 +185,7 @@ def report_of(
         leaves=bare.leaves,
         facts=bare.facts,
         remotes=remotes,
-        clones=tuple(_clones(repo, uid, places)),
+        clones=tuple(find_clones(repo, uid, places)),
         signed_by=bare.signed_by,
         local=local,
         closed=bare.closed,
@@ -231,98 +205,6 @@ def _is_clean_here(repo: Repo, progress: Progress) -> bool:
             progress=progress,
         )
     return found.is_empty
-
-
-def _clones(repo: Repo, uid: bytes, places: Sequence[Place]) -> list[CloneReport]:
-    """Return the clones that any remote knows, and whether each has applied the records."""
-    found: dict[str, CloneReport] = {}
-    for place in places:
-        if place.remote is None:
-            continue
-        wanted = {record.uid for record in _records_of(repo, uid) if record.kind in (DENY, EXTEND)}
-        last = max((r.seq for r in place.remote.records() if uid_in(r) in wanted), default=0)
-        try:
-            clients = place.remote.clients()
-        except RemoteError:
-            continue
-        for clone, (seq, time_s) in clients.items():
-            said = CloneReport(
-                clone[:8],
-                clone == repo.clone_id,
-                bool(last) and seq >= last,
-                date_of(time_s) if time_s else "",
-            )
-            before = found.get(clone)
-            found[clone] = said if before is None or said.acknowledged else before
-    return [found[clone] for clone in sorted(found)]
-
-
-# -- one remote ---------------------------------------------------------------------------------------
-
-
-def _look_at(repo: Repo, uid: bytes, place: Place, purged: Purged | None, progress: Progress) -> RemoteReport:
-    kind = place.facts.kind if place.facts is not None else ""
-    notes = place.facts.notes if place.facts is not None else ()
-    done = purged or Purged()
-
-    def said(state: str, level: Level, why: str = "", until: str = "") -> RemoteReport:
-        return RemoteReport(
-            place.name,
-            place.url,
-            kind,
-            state,  # type: ignore[arg-type]
-            level,
-            until=until,
-            why=why,
-            writers=done.writers if state == "PENDING" else (),
-            entries=done.entries,
-            objects=done.objects,
-            packs=done.packs,
-            written=done.written,
-            removed=done.removed,
-            notes=tuple(notes),
-        )
-
-    if place.error is not None or place.remote is None or place.eraser is None:
-        return said("PENDING", "none", place.error.message if place.error is not None else _NOT_ASKED)
-    if purged is not None and purged.state == "settling":
-        return said("PENDING", "none", f"waiting for {len(purged.writers)} writers from before the record")
-    if all(uid_in(record) != uid for record in place.remote.records()):
-        return said("PRESENT", "none", "its journal does not have the record")
-    try:
-        bucket = place.remote.bucket
-        now_s = place.remote.now_s()
-        others = live_leases(bucket, now_s)
-        oldest_s = oldest_beginning_s(bucket, now_s) if others else math.inf
-        work = find_work(
-            place.remote,
-            place.eraser,
-            Examiner(repo.erasures, repo.secret),
-            oldest_writer_s=oldest_s,
-            progress=progress,
-        )
-        if work.unreadable:
-            return said("UNKNOWN", "keys", work.unreadable[0].message)
-        if work.young:
-            done.writers = others
-            return said("PENDING", "versions", "a writer is at work on what cannot be judged yet")
-        if not work.is_empty:
-            return said("PRESENT", "versions")
-        soft = [*place.eraser.soft_deleted(PACKS_PREFIX), *place.eraser.soft_deleted(SEGMENTS_PREFIX)]
-        if soft and place.facts is not None:
-            last_s = max(one.modified_s for one in soft) + place.facts.soft_delete_s
-            return said("RESTRICTED", "soft-deleted", until=date_of(last_s))
-        if done.erased and any(map(place.eraser.is_readable, _sample(done.erased))):
-            return said("PRESENT", "direct")
-        return said("ABSENT", "direct" if done.erased else "soft-deleted")
-    except AccessDeniedError as error:
-        return said("UNKNOWN", "keys", error.message)
-    except RemoteError as error:
-        return said("PENDING", "none", error.message)
-
-
-def _sample(erased: Sequence[Stored]) -> list[Stored]:
-    return list(erased[:1000])
 
 
 def receipt_path(repo: Repo, uid: bytes) -> str:

@@ -126,6 +126,8 @@ def _remove(
         if name:
             doomed.append(Entry(path, FILE, oid, 0))
             done.files[clearing.shown(path)] = name
+    # Of those that are gone already, by a run that was killed maybe, empty folders may be left.
+    doomed += [Entry(path, FILE, None, 0) for path in paths if snapshot.find(path) is None]
     if not doomed:
         return
     outcome = Outcome()

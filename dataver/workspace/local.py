@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 
 from dataver.disk.atomic import make_folders, replace, write_new
 from dataver.disk.disk import Disk
-from dataver.errors import FormatError, local_error
+from dataver.errors import ConfigError, FormatError, LocalIOError, local_error
 from dataver.formats.config import dump_parsed, load_parsed, parse_config
 from dataver.formats.keys import Secret, decode_secret, encode_secret
 from dataver.index.state import State
@@ -20,6 +21,7 @@ from dataver.model.config import Config, Layer, LayerKind, environment_layer, la
 from dataver.model.settings import parse_value
 
 _CONFIG_STATE = "config"
+_COMMAND_S = 60.0
 
 
 def load_secret(common_folder: str) -> Secret | None:
@@ -38,6 +40,26 @@ def save_secret(common_folder: str, secret: Secret, disk: Disk) -> None:
     """Write the repository secret, readable by its owner alone."""
     make_folders(disk, common_folder)
     replace(disk, f"{common_folder}/keys.toml", encode_secret(secret), mode=0o600)
+
+
+def secret_of_command(command: str, top: str) -> Secret:
+    """Return the repository secret that *command* prints: 64 hex digits, or what `keys.toml` holds.
+
+    Raises: ConfigError where it prints none, or fails; nothing of what it prints is shown.
+    """
+    from dataver.disk import process  # only where a command has the secret
+
+    try:
+        done = process.run(shlex.split(command), cwd=top, timeout_s=_COMMAND_S)
+    except (LocalIOError, ValueError) as error:
+        raise ConfigError("purge.key_cmd", "the command cannot be run") from error
+    if done.status:
+        raise ConfigError("purge.key_cmd", f"the command ended with status {done.status}")
+    try:
+        text = done.stdout.strip()
+        return Secret(bytes.fromhex(text.decode())) if len(text) == 64 else decode_secret(done.stdout, "key")
+    except (ValueError, FormatError) as error:
+        raise ConfigError("purge.key_cmd", "the command prints no repository secret") from error
 
 
 def new_secret() -> Secret:

@@ -16,11 +16,19 @@ class Rule(NamedTuple):
     """What has to fail; as few as hold the rule, since each costs its time twice."""
 
 
+_AMONG_PUSHES = "tests/ops/test_push_and_records.py"
 _ATOMIC = "tests/disk/test_atomic.py"
 _CRASH = "tests/workspace/test_crash.py"
+_BROKEN_OFF = "tests/e2e/erasure/test_broken_off.py"
+_CACHE_PURGE = "tests/erasure/test_cache_purge.py"
 _DAMAGE = "tests/transfer/test_damage.py"
 _GC = "tests/ops/test_gc.py"
 _STATUS = "tests/ops/test_status.py"
+_REFUSALS = "tests/e2e/erasure/test_refusals.py"
+_ROWS = "tests/erasure/test_rows_columnar.py"
+_RECORDS = "tests/erasure/test_records.py"
+_TEAMMATES = "tests/e2e/erasure/test_teammates.py"
+_THREE_VERSIONS = "tests/e2e/erasure/test_three_versions.py"
 _REMOVAL = "tests/store/test_removal.py"
 _SWEEP = "tests/store/test_sweep.py"
 
@@ -67,7 +75,7 @@ RULES: dict[str, Rule] = {
     ),
     "unsaved changes are overwritten": Rule(
         "dataver/workspace/checkout.py",
-        "            is_saved=lambda oid: cache.has(blob_name(oid)),\n",
+        "            is_saved=lambda oid: cache.has(blob_name(oid)) or self._is_erased(oid),\n",
         "            is_saved=lambda oid: True,\n",
         ("tests/e2e/test_checkout_safety.py::test_a_change_that_is_not_in_the_cache_stops_checkout",),
     ),
@@ -231,5 +239,95 @@ RULES: dict[str, Rule] = {
         "        if not is_clean:\n            conflicts.append(_conflict(path, mine, other))\n",
         "",
         ("tests/model/test_merge.py::test_two_modifications_of_one_file_are_a_conflict",),
+    ),
+    "an eraser deletes by the name alone": Rule(
+        "dataver/erasure/s3.py",
+        '        objects = [{"Key": self.client.path(one.key), **_version(one)} for one in stored]\n',
+        '        objects = [{"Key": self.client.path(one.key)} for one in stored]\n',
+        (f"{_THREE_VERSIONS}::test_every_version_marker_and_upload_of_what_held_it_is_gone[Enabled]",),
+    ),
+    "an erasure does not wait for writers from before its record": Rule(
+        "dataver/erasure/remote_purge.py",
+        "            if oldest_s <= since_s + _TICK_S:\n",
+        "            if False:\n",
+        (f"{_TEAMMATES}::test_a_push_that_was_on_its_way_when_the_record_came_leaves_nothing",),
+    ),
+    "an erasure passes over packs that nobody lists": Rule(
+        "dataver/erasure/remote_work.py",
+        "    finding.unlisted(progress)\n",
+        "",
+        (f"{_TEAMMATES}::test_a_push_that_was_on_its_way_when_the_record_came_leaves_nothing",),
+    ),
+    "a guide keeps the beginning of an erased name": Rule(
+        "dataver/erasure/cache_examine.py",
+        "            if telling_guide(root, self._found.firsts):\n",
+        "            if False:\n",
+        (f"{_CACHE_PURGE}::test_a_guide_does_not_keep_the_beginning_of_an_erased_name",),
+    ),
+    "the cache keeps its leaves as they were": Rule(
+        "dataver/erasure/cache_purge.py",
+        "                yield row.name, change.data\n",
+        "                yield row.name, data\n",
+        (f"{_CACHE_PURGE}::test_contents_go_and_their_neighbours_stay",),
+    ),
+    "a restored cache is not noticed": Rule(
+        "dataver/ops/obeying.py",
+        "        if not os.path.isdir(folder):\n            return False\n        return unseen(",
+        "        if True:\n            return False\n        return unseen(",
+        (f"{_BROKEN_OFF}::test_a_cache_restored_from_a_backup_loses_it_again_at_the_next_command",),
+    ),
+    "what a push stored before a record came is taken over": Rule(
+        "dataver/store/unfinished.py",
+        "        if entry.kind != COMMIT:\n            return None\n",
+        "",
+        ("tests/store/test_records_and_pushes.py::test_packs_of_a_killed_push_are_not_taken_over",),
+    ),
+    "a push does not hear of a record that came meanwhile": Rule(
+        "dataver/store/push.py",
+        "        has_records = any(entry.kind != COMMIT for entry, _ in entries)\n",
+        "        has_records = False\n",
+        (f"{_AMONG_PUSHES}::test_a_record_that_comes_while_a_push_is_under_way_is_obeyed_by_it",),
+    ),
+    "an entry may be missing though no record erased it": Rule(
+        "dataver/formats/redaction.py",
+        "        if not (stub in erased.entries or stub in erased.substitutes or stub in erased.told):\n",
+        "        if False:\n",
+        ("tests/formats/test_tree.py::test_a_stub_that_no_record_names_is_damage",),
+    ),
+    "what may not be seen is called absent": Rule(
+        "dataver/ops/purge_looking.py",
+        '        return said("UNKNOWN", "keys", error.message)\n',
+        '        return said("ABSENT", "keys", error.message)\n',
+        (f"{_REFUSALS}::test_without_the_right_to_list_versions_nothing_is_done_and_nothing_called_absent",),
+    ),
+    "an unsigned record is obeyed though signers exist": Rule(
+        "dataver/erasure/records.py",
+        '            raise SignatureRefusedError(where, "it is not signed, and signers exist")\n',
+        "            return\n",
+        (f"{_RECORDS}::test_an_unsigned_record_is_refused_where_signers_exist",),
+    ),
+    "a record counts twice": Rule(
+        "dataver/erasure/records.py",
+        "        if record.uid in self._uids:\n",
+        "        if False:\n",
+        (f"{_RECORDS}::test_a_replayed_record_is_refused",),
+    ),
+    "a table without the rows keeps their categories": Rule(
+        "dataver/erasure/rows/columns.py",
+        "    return _compacted(taken) if has_dictionary(kind) else taken\n",
+        "    return taken\n",
+        (f"{_ROWS}::test_the_other_rows_of_a_parquet_file_are_equal_and_its_bytes_lack_the_value[none]",),
+    ),
+    "chunks of an erased file stay": Rule(
+        "dataver/erasure/remote_work.py",
+        "            if name[0] == CHUNK and self._is_lost_chunk(name):\n",
+        "            if False:\n",
+        (f"{_THREE_VERSIONS}::test_the_person_is_nowhere_and_all_else_is_as_it_was[folder]",),
+    ),
+    "chunks that others are made of go too": Rule(
+        "dataver/erasure/remote_work.py",
+        "        if name in self._chunks:\n            return False\n        return self._is_sure",
+        "        return self._is_sure",
+        ("tests/e2e/erasure/test_shared_chunks.py::test_a_file_that_shares_chunks_with_an_erased_one_stays",),
     ),
 }

@@ -33,7 +33,7 @@ LARGE = "Konto 4711 0815, " * 6000
 """Above the size from which a blob lies loose."""
 PERSON = {"data/users/u1041/mail.txt": SECRET, "data/users/u1041/scan.bin": LARGE}
 OTHERS = {"data/users/u1042.txt": "Max\n", "data/top.txt": "top\n"}
-MARKS = {
+MARKS: dict[str, list[bytes]] = {
     "contents": [b"Mustermann", b"4711 0815"],
     "names": [b"u1041"],
     "oids": [oid_of(SECRET), oid_of(LARGE)],
@@ -548,7 +548,7 @@ class Killed(BaseException):
 
 
 class MortalDisk(Disk):
-    """Ends the process at one of its changes."""
+    """Ends the process at one of its changes; none comes after that, whoever would like to clean up."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
@@ -556,7 +556,7 @@ class MortalDisk(Disk):
 
     def _step(self) -> None:
         self.left -= 1
-        if self.left == 0:
+        if self.left <= 0:
             raise Killed
 
 
@@ -575,7 +575,7 @@ def test_killed_at_any_change_the_next_run_ends_clean(project: Path, other: Path
     shutil.copytree(other, saved, symlinks=True)
     at = 0
     while True:
-        at += 4
+        at += 2
         shutil.rmtree(other)
         shutil.copytree(saved, other, symlinks=True)
         try:

@@ -94,7 +94,11 @@ def check_clean(project: Path, other: Path) -> None:
         done = pull(repo)
     assert done.failed == ()
     assert (fresh / "data/own.txt").read_text() == "own\n"
-    marks = {"contents": [b"Mustermann"], "names": [b"users/mail"], "oids": [oid_of(SECRET)]}
+    marks: dict[str, list[bytes]] = {
+        "contents": [b"Mustermann"],
+        "names": [b"users/mail"],
+        "oids": [oid_of(SECRET)],
+    }
     assert nowhere([fresh, other], **marks) == []
 
 

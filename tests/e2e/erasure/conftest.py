@@ -1,4 +1,4 @@
-"""The project of the erasure tests, over a folder and over a versioned bucket, each made once and copied."""
+"""The project of the erasure tests, over a folder and over versioned buckets of two servers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.cli import environment
 from tests.e2e.erasure.bench import Case, Store, folder_store, make_case, s3_store
 from tests.e2e.project import Project
+from tests.servers.ceph import KEY, SECRET
 from tests.servers.chaos import Chaos, chaos
 from tests.servers.server import Server, s3_client
 
@@ -52,15 +53,29 @@ def s3_case(moto_server: Server, s3: Any, tmp_path: Path) -> Case:
     return with_keys(moto_server, tmp_path, s3_store(moto_server, s3))
 
 
+@pytest.fixture(scope="session")
+def ceph_s3(ceph_server: Server) -> Iterator[Any]:
+    """Give a boto3 client of Ceph's gateway, past dataver."""
+    client = s3_client(ceph_server.endpoint, KEY, SECRET)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ceph_case(ceph_server: Server, ceph_s3: Any, tmp_path: Path) -> Case:
+    """Give a project of its own whose remote is a versioned bucket of Ceph's."""
+    return with_keys(ceph_server, tmp_path, s3_store(ceph_server, ceph_s3))
+
+
 def with_keys(server: Server, tmp_path: Path, store: Store) -> Case:
     """Give a project whose programs have the server's keys in their environment."""
     keys = {name: value for name, value in server.environment.items() if name != "AWS_ENDPOINT_URL"}
     return make_case(tmp_path, store, keys)
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "s3", pytest.param("ceph", marks=pytest.mark.ceph)])
 def case(request: pytest.FixtureRequest) -> Case:
-    """Give a project over a folder, and one over a versioned bucket."""
+    """Give a project over a folder, and one over a versioned bucket of each server."""
     found = request.getfixturevalue(f"{request.param}_case")
     assert isinstance(found, Case)
     return found

@@ -24,7 +24,7 @@ from dataver.hashing import BLAKE3, digest
 from dataver.model.names import Oid, oid_of_digest
 from dataver.repo import Repo
 from dataver.store.journal import Draft
-from tests.e2e.erasure.bench import FOLDER, MARKER, PERSON, Case, person_files, said, survivors
+from tests.e2e.erasure.bench import FOLDER, MARKER, PERSON, Case, other_files, person_files, said, survivors
 from tests.e2e.project import Project
 from tests.erasure.signing import SigningKey, new_key
 
@@ -76,6 +76,60 @@ def test_with_signers_an_erasure_needs_their_approvals(folder_case: Case) -> Non
     assert folder_case.found() == []
     assert len(project.ask("purge", "list")["erasures"][0]["signed_by"]) == 2
     assert project.ask("purge", "list")["erasures"][0]["state"] == "closed"
+
+
+def test_a_plan_is_signed_elsewhere_by_ssh_keygen(folder_case: Case) -> None:
+    (key,) = _appoint(folder_case)
+    plan = folder_case.plan()["data"]["plan"]
+    text = folder_case.project.run("purge", "approve", plan, "--text").stdout
+    signature = folder_case.tmp / "signature"
+    signature.write_text(key.sign(text.encode()).armored)
+
+    folder_case.project.run("purge", "approve", plan, "--signature", str(signature))
+    folder_case.project.run("purge", "run", plan)
+
+    assert folder_case.found() == []
+    assert PERSON not in text
+
+
+def test_after_consent_was_given_again_the_content_may_come_back(folder_case: Case) -> None:
+    project = folder_case.project
+    erasure = folder_case.erase()
+    again = {f"{FOLDER}/note.txt": person_files(3)[f"{FOLDER}/note.txt"]}
+    project.write(again)
+    project.run("add", "data", expect=12)
+
+    project.run("purge", "lift", erasure)
+    project.run("add", "data")
+    project.commit("Consent", tag="v4")
+    project.run("push")
+    clone = project.clone("fresh")
+    clone.run("pull")
+
+    assert (clone.root / f"{FOLDER}/note.txt").read_bytes() == again[f"{FOLDER}/note.txt"]
+    clone.run("fetch", "--all")
+    assert survivors(clone, "v1") == other_files(1)
+
+
+def test_a_secret_that_a_command_prints_lies_on_no_remote(project: Project) -> None:
+    secret = project.root.parent / "secret"
+    secret.write_text("ab" * 32 + "\n")
+    (project.local / "keys.toml").unlink()
+    project.run("config", "set", "--local", "purge.key_cmd", f"cat {secret}")
+    project.run("remote", "add", "origin", "../store")
+    project.write({"data/users/u1/a.txt": "person\n", "data/b.txt": "other\n"})
+    project.record("data")
+    project.run("push")
+
+    plan = project.ask("purge", "plan", "--path", "data/users/u1/**")["plan"]
+    project.run("purge", "run", plan)
+
+    assert not (project.store / "keys/secret").exists()
+    assert not (project.local / "keys.toml").exists()
+    project.write({"data/again.txt": "person\n"})
+    project.run("add", "data", expect=12)
+    secret.write_text("no secret\n")
+    assert "purge.key_cmd" in said(project.run("add", "data", expect=2))
 
 
 def test_an_unsigned_record_where_signers_exist_is_refused_and_deletes_nothing(folder_case: Case) -> None:
