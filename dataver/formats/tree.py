@@ -113,8 +113,13 @@ def build_leaf(entries: Sequence[Entry], key_of: Callable[[list[bytes]], bytes])
     """
     encoded = [encode_entry(e) for e in entries]
     key = key_of(encoded)
-    leaf_id = _leaf_id([_commit(s + e) for s, e in zip(_salts(key, len(encoded)), encoded, strict=True)])
+    leaf_id = _leaf_id(commitments_of(key, encoded))
     return leaf_id, b"\x94\x01\x00" + _encode(key) + array_header(len(encoded)) + b"".join(encoded)
+
+
+def commitments_of(key: bytes, encoded: Sequence[bytes]) -> list[bytes]:
+    """Return the commitments that *encoded* entries have in an intact leaf with *key*, in their order."""
+    return [_commit(salt + one) for salt, one in zip(_salts(key, len(encoded)), encoded, strict=True)]
 
 
 def array_header(count: int) -> bytes:

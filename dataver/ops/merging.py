@@ -129,7 +129,8 @@ def write_merge(
     else:
         tree_key = repo.secret.tree_key if repo.secret else None
         is_single = not sides.ours.is_folder
-        key = keys_for_merge(repo.workspace.top, tree_key, target, is_single=is_single)
+        erased = repo.trees.erased.entries
+        key = keys_for_merge(repo.workspace.top, tree_key, target, is_single=is_single, erased=erased)
         root_id = update(trees, sides.ours.root_id, [(c.path, c.new) for c in changes], work.writer, key)
         if not dry_run:
             work.writer.commit()

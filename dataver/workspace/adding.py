@@ -77,6 +77,7 @@ def record_target(
             work.rebuild()
     add_unsaved(look.snapshot, look.columns, workspace.cache, workspace.state)
     keys = leaf_keys(workspace.top, tree_key, intake.target, is_single=look.snapshot.is_single)
+    keys = keys.avoiding(trees.erased.entries)
     rows = rows_within(look.snapshot, intake.inner or None)
     check_room_to_add(workspace, look.snapshot, look.columns, rows)
     with CacheWriter(workspace.cache) as writer:

@@ -19,7 +19,7 @@ from dataver.errors import DataverError, Failure, local_error
 from dataver.index.columns import Columns, load
 from dataver.model.names import Oid
 from dataver.model.plan import CheckoutPlan
-from dataver.model.tree import FILE, Entry, LeafRef
+from dataver.model.tree import EMPTY_FOLDER, FILE, Entry, LeafRef
 from dataver.progress import SILENT, Progress
 from dataver.store.trees import Trees
 from dataver.workspace.clearing import Clearing, Outcome
@@ -126,8 +126,8 @@ def _remove(
         if name:
             doomed.append(Entry(path, FILE, oid, 0))
             done.files[clearing.shown(path)] = name
-    # Of those that are gone already, by a run that was killed maybe, empty folders may be left.
-    doomed += [Entry(path, FILE, None, 0) for path in paths if snapshot.find(path) is None]
+    # Empty folders, those too that files left which are gone already, by a run that was killed maybe.
+    doomed += [Entry(path, EMPTY_FOLDER, None, 0) for path in paths if snapshot.find(path) is None]
     if not doomed:
         return
     outcome = Outcome()

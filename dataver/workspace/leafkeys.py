@@ -7,11 +7,12 @@ it costs one system call.
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from typing import NamedTuple
 
 from dataver.errors import ConfigError, UnsupportedError, local_error
 from dataver.formats.subjects import FILE, MAX_SIZE, decode_rules
-from dataver.formats.tree import KEY_SIZE, Leaf, encode_entry, leaf_key, path_of_encoded
+from dataver.formats.tree import KEY_SIZE, Leaf, commitments_of, encode_entry, leaf_key, path_of_encoded
 from dataver.hashing import blake3_of
 from dataver.index.state import State
 from dataver.model.subjects import Rules
@@ -31,6 +32,20 @@ class LeafKeys(NamedTuple):
     """Whether the same entries may get another key the next time."""
     rules_id: bytes = b""
     """Changes when the rules do; empty without rules for this target."""
+
+    def avoiding(self, erased: Set[bytes]) -> LeafKeys:
+        """Return keys by which no entry gets a commitment in *erased*: it would be invisible at once.
+
+        Content that may come back after an erasure was lifted makes the very leaf that lost it.
+        """
+        if not erased:
+            return self
+
+        def key_of(encoded: list[bytes]) -> bytes:
+            key = self.key_of(encoded)
+            return key if erased.isdisjoint(commitments_of(key, encoded)) else _drawn(encoded)
+
+        return self._replace(key_of=key_of, are_drawn=True)
 
     def kept(self, trees: Trees, old_root: bytes | None) -> KeptLeaves | None:
         """Return the leaves of an old tree that a new one has to take over where they show the same."""
@@ -86,13 +101,15 @@ def key_by_content(tree_key: bytes) -> KeyOf:
     return lambda encoded: leaf_key(tree_key, encoded)
 
 
-def keys_for_merge(top: bytes, tree_key: bytes | None, target: bytes, *, is_single: bool) -> KeyOf:
-    """Return what draws the keys of a merged tree's leaves.
+def keys_for_merge(
+    top: bytes, tree_key: bytes | None, target: bytes, *, is_single: bool, erased: Set[bytes] = frozenset()
+) -> KeyOf:
+    """Return what draws the keys of a merged tree's leaves; see `LeafKeys.avoiding` for *erased*.
 
     Amid a merge the rules may hold conflict markers; then every leaf may be under one of them.
     """
     try:
-        return leaf_keys(top, tree_key, target, is_single=is_single).key_of
+        return leaf_keys(top, tree_key, target, is_single=is_single).avoiding(erased).key_of
     except (ConfigError, UnsupportedError):
         return _drawn
 

@@ -20,11 +20,14 @@ from typing import NamedTuple
 from unittest import mock
 
 from dataver.disk.holders import holder_of
+from dataver.erasure.receipt import decode_receipt, receipt_of
+from dataver.erasure.receipt_page import page_of
 from dataver.erasure.rows import delimited, jsonlines
 from dataver.erasure.rows.needles import Needles
 from dataver.erasure.rows.pages import dictionary_values
 from dataver.errors import DataverError, show_path
 from dataver.formats import codec, journal, layout, pack, segment, state, tree
+from dataver.formats.anchors import Anchor, decode_anchors, encode_anchors
 from dataver.formats.commit import decode_commit, encode_commit
 from dataver.formats.config import parse_config
 from dataver.formats.erasure import Record, decode_signed, encode_record, encode_signed
@@ -38,6 +41,7 @@ from dataver.hashing import derive
 from dataver.index import columns
 from dataver.model.config import layer_of
 from dataver.model.names import TREE_START, check_border, check_order, check_path, check_paths, fault_of_link
+from dataver.model.purging import ErasureReport
 from dataver.model.subjects import PathRule, Template
 from dataver.workspace import record
 from dataver.workspace.sparse import Sparse
@@ -74,6 +78,25 @@ def _keys(data: bytes) -> bool:
     except DataverError:
         return False
     assert encode_secret(found) == data
+    return True
+
+
+def _anchors(data: bytes) -> bool:
+    try:
+        found = decode_anchors(data)
+    except DataverError:
+        return False
+    assert encode_anchors(found) == data
+    return True
+
+
+def _receipt(data: bytes) -> bool:
+    try:
+        found = decode_receipt(data, "receipt")
+    except DataverError:
+        return False
+    assert page_of(data)
+    assert found.report.erasure is not None
     return True
 
 
@@ -442,6 +465,8 @@ def _seeds(*names: str) -> list[bytes]:
     return [_GOLDEN[name] for name in names]
 
 
+_RECEIPT = receipt_of(ErasureReport("E-07070707", "closed", "2026-01-01", "", is_overdue=False, ticket=""))
+
 TARGETS: dict[str, Target] = {
     "pointer": Target(_pointer, _seeds("pointer-note.dv", "pointer-file.dv", "pointer-folder.dv")),
     "leaf": Target(_leaf, _seeds("leaf-intact", "leaf-redacted", "leaf-replaced", "leaf-extended")),
@@ -473,6 +498,8 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "config": Target(_config, [_CONFIG]),
+    "anchors": Target(_anchors, [encode_anchors({"ab" * 16: Anchor(7, b"\x07" * 32)})]),
+    "receipt": Target(_receipt, [_RECEIPT]),
     "subjects": Target(_subjects, [_SUBJECTS]),
     "rows": Target(
         _rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 PERSON = "person-7041-of-all"
 
 
-def _table(version: int) -> pa.Table:
+def _table(version: int) -> Any:
     """Give a table with a category column and metadata that name the person."""
     people = [PERSON if n % 10 == version else f"somebody-{n:04}-else" for n in range(400)]
     return pa.table(

@@ -66,6 +66,7 @@ def _built(tmp: Path, size: Size) -> tuple[Project, set[str]]:
     _write(project.root, everybody, 0)
     with Repo.open(project.root) as repo:
         dataver.remote_add(repo, "origin", str(tmp / "store"))
+    first: set[str] = set()
     for version in range(size.versions):
         if version:
             _write(project.root, _changed(size, version), version)

@@ -111,6 +111,22 @@ def test_after_consent_was_given_again_the_content_may_come_back(folder_case: Ca
     assert survivors(clone, "v1") == other_files(1)
 
 
+def test_the_very_same_folder_may_come_back_after_consent(folder_case: Case) -> None:
+    """Its leaf would have the id and the commitments that were erased."""
+    project = folder_case.project
+    project.run("purge", "lift", folder_case.erase())
+    project.write({**other_files(2), **person_files(2)})
+    project.run("add", "data")
+    project.commit("All of it again", tag="v4")
+    project.run("push")
+    clone = project.clone("fresh")
+    clone.run("pull")
+
+    assert survivors(clone, "v4") == {**other_files(2), **person_files(2)}
+    project.run("add", "data")
+    assert project.git("status", "--porcelain") == ""
+
+
 def test_a_secret_that_a_command_prints_lies_on_no_remote(project: Project) -> None:
     secret = project.root.parent / "secret"
     secret.write_text("ab" * 32 + "\n")
