@@ -26,7 +26,7 @@ class Command(NamedTuple):
 _SELECTION = (
     "--path=PATTERN --path-file=FILE --oid=ID --file=FILE --subject-file=FILE --due=DATE --ticket=REF"
 )
-_ERASING = "--signing-key=FILE --accept-unverifiable -j=N --jobs=N"
+_ERASING = "--signing-key=FILE --accept-unverifiable"
 _TRANSFER = "--remote=REMOTE --dry-run -j=N --jobs=N"
 
 SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
@@ -134,7 +134,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
                 "purge plan",
                 "say what an erasure would take, everywhere",
                 f"{_SELECTION} --rows=TABLE --key=COLUMN --rev=RANGE --shared=erase|unlink --remote=REMOTE"
-                " -j=N --jobs=N",
+                "",
             ),
             Command("purge approve", "sign a plan", "--signing-key=FILE --signature=FILE --text"),
             Command("purge run", "carry out a plan", _ERASING),

@@ -12,7 +12,6 @@ import typer
 
 import dataver
 from dataver.cli import render_purge
-from dataver.cli.options import Jobs
 from dataver.cli.reading import given_lines
 from dataver.cli.selecting import (
     AcceptUnverifiable,
@@ -56,7 +55,6 @@ def plan(
         list[str] | None,
         typer.Option("--remote", metavar="NAME", help="Only this remote; all of them when not given."),
     ] = None,
-    jobs: Jobs = None,
 ) -> int:
     """Say what an erasure would take, everywhere, and change nothing.
 
@@ -79,7 +77,6 @@ def plan(
             ticket=ticket,
             shared=shared or "",
             remotes=remotes or (),
-            jobs=jobs,
             progress=session.progress(),
         )
     return session.show("purge-plan", result, render_purge.planned)
@@ -90,7 +87,6 @@ def run(
     plan: PlanDigest,
     signing_key: SigningKey = None,
     accept_unverifiable: AcceptUnverifiable = False,
-    jobs: Jobs = None,
 ) -> int:
     """Carry out a plan: its digest is the consent, nothing is asked.
 
@@ -103,7 +99,6 @@ def run(
             plan,
             signing_key=signing_key or (),
             accept_unverifiable=accept_unverifiable,
-            jobs=jobs,
             progress=session.progress(),
         )
     return session.show("purge-run", result, render_purge.ran)
@@ -114,7 +109,6 @@ def resume(
     erasure: ErasureId,
     signing_key: SigningKey = None,
     accept_unverifiable: AcceptUnverifiable = False,
-    jobs: Jobs = None,
 ) -> int:
     """Go on with an erasure that is not done everywhere.
 
@@ -127,7 +121,6 @@ def resume(
             erasure,
             signing_key=signing_key or (),
             accept_unverifiable=accept_unverifiable,
-            jobs=jobs,
             progress=session.progress(),
         )
     return session.show("purge-resume", result, render_purge.ran)
@@ -142,7 +135,6 @@ def sweep(
     ] = None,
     signing_key: SigningKey = None,
     accept_unverifiable: AcceptUnverifiable = False,
-    jobs: Jobs = None,
 ) -> int:
     """Apply an erasure again, after a backup was restored.
 
@@ -156,7 +148,6 @@ def sweep(
             restored=restored or (),
             signing_key=signing_key or (),
             accept_unverifiable=accept_unverifiable,
-            jobs=jobs,
             progress=session.progress(),
         )
     return session.show("purge-sweep", result, render_purge.ran)

@@ -89,17 +89,19 @@ def examine_cache(
     leaves: Collection[bytes] = (),
     trash: Collection[SetAside] = (),
     skip: Collection[str] = (),
+    foreign: Collection[bytes] = (),
     progress: Progress = SILENT,
 ) -> CacheFindings:
     """Return what of *cache* and of what is set aside in its *trash* must go or change.
 
     *leaves* are ids that records name: a guide tells of their entries also where they are not
-    here.  Packs whose names are in *skip* were found clean before.  Raises: local errors.
+    here.  Packs whose names are in *skip* were found clean before; leaves whose ids are *foreign* belong
+    to other repositories, whose records say what they may lack.  Raises: local errors.
     """
     found = CacheFindings(listed=frozenset(pack_files(cache.folder)))
     for leaf_id in leaves:
         found.firsts[leaf_id] = b""
-    examination = _Examination(examiner, found)
+    examination = _Examination(examiner, found, frozenset(foreign))
     for oid, stat in loose_blobs(cache):
         found.held += 1
         if examiner.content(oid):
@@ -123,8 +125,8 @@ def examine_cache(
 class _Examination:
     """One look at a cache."""
 
-    def __init__(self, examiner: Examiner, found: CacheFindings) -> None:
-        self._examiner, self._found = examiner, found
+    def __init__(self, examiner: Examiner, found: CacheFindings, foreign: frozenset[bytes]) -> None:
+        self._examiner, self._found, self._foreign = examiner, found, foreign
         self._roots: list[_SeenRoot] = []
         self._live: set[str] = set()
 
@@ -175,6 +177,8 @@ class _Examination:
             if self._examiner.is_gone(row.name):
                 self._found.gone.add(row.name)
                 self._finding(pack.path).gone.add(position)
+            return
+        if kind == LEAF and row.name[2:] in self._foreign:
             return
         try:
             data = pack.reader.read(row)

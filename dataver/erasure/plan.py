@@ -1,7 +1,7 @@
 """What an erasure will do, decided and not yet done: a record to be signed, and what it was decided upon.
 
-A plan is kept in this clone, in a file that only its owner can read and that goes with the erasure,
-since it alone names what goes.  Its digest is what people approve.
+A plan is kept in this clone, in a file that only its owner can read and that goes with the erasure.
+Its digest is what people approve.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import msgspec
 from dataver.disk.atomic import make_folders
 from dataver.disk.atomic import replace as replace_file
 from dataver.disk.disk import Disk
-from dataver.errors import FormatError, UsageError, local_error
+from dataver.erasure.records import ErasureState
+from dataver.errors import DataverError, FormatError, UsageError, local_error
 from dataver.formats.erasure import Record, decode_body, encode_record
 from dataver.formats.tree import Substitute, decode_substitute, encode_substitute
 from dataver.hashing import derive
@@ -36,10 +37,9 @@ class Plan:
     """Digest of all versions that were looked into."""
     remotes: tuple[str, ...]
     """Names of the remotes that it is for."""
-    names: tuple[bytes, ...] = ()
-    """Paths that it takes: the only place where they are written down."""
     substitutes: Mapping[bytes, tuple[Substitute, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """Leaf -> entries that take the place of others; their contents are in the cache."""
+    """Leaf -> entries that take the place of others; their contents are in the cache.  They alone
+    name anything: tables that lose rows."""
 
     @property
     def digest(self) -> str:
@@ -52,7 +52,6 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True):
     record: str
     basis: str
     remotes: list[str]
-    names: list[str]
     substitutes: dict[str, list[str]]
 
 
@@ -76,7 +75,6 @@ def save_plan(common_folder: str, plan: Plan, disk: Disk) -> None:
         encode_record(plan.record).decode(),
         plan.basis.hex(),
         list(plan.remotes),
-        [name.hex() for name in plan.names],
         {leaf.hex(): [encode_substitute(s).hex() for s in subs] for leaf, subs in plan.substitutes.items()},
     )
     replace_file(disk, _path(common_folder, plan.digest), msgspec.json.encode(wire))
@@ -103,7 +101,6 @@ def load_plan(common_folder: str, digest: str) -> Plan:
             bytes.fromhex(leaf): tuple(decode_substitute(bytes.fromhex(one)) for one in subs)
             for leaf, subs in wire.substitutes.items()
         }
-        names = tuple(map(bytes.fromhex, wire.names))
     except (msgspec.MsgspecError, ValueError) as error:
         raise FormatError(path, str(error)) from error
     except OSError as error:
@@ -111,7 +108,7 @@ def load_plan(common_folder: str, digest: str) -> Plan:
     remotes = tuple(wire.remotes)
     if planned(record, basis, remotes).plan != record.plan or record.plan.hex() != found[0]:
         raise FormatError(path, "the plan was changed since it was made")
-    return Plan(record, basis, remotes, names, MappingProxyType(substitutes))
+    return Plan(record, basis, remotes, MappingProxyType(substitutes))
 
 
 def plans(common_folder: str) -> list[str]:
@@ -132,6 +129,25 @@ def drop_plan(common_folder: str, digest: str, disk: Disk) -> None:
             continue
         except OSError as error:
             raise local_error(error, path, "delete") from error
+
+
+def drop_denied_plans(common_folder: str, state: ErasureState, disk: Disk) -> None:
+    """Forget the plans that name anything which records in force erase: they hold names.
+
+    What takes the place of erased rows is needed until every remote has it: such a plan stays.
+    """
+    for digest in plans(common_folder):
+        try:
+            plan = load_plan(common_folder, digest)
+        except DataverError:
+            drop_plan(common_folder, digest, disk)  # nobody can carry it out
+            continue
+        gone = {c for cs in plan.record.redact.values() for c in cs}
+        is_old = not gone.isdisjoint(state.erased.entries) or not state.denied.keys().isdisjoint(
+            plan.record.deny
+        )
+        if is_old and not plan.substitutes:
+            drop_plan(common_folder, digest, disk)
 
 
 def approvals_path(common_folder: str, digest: str) -> str:

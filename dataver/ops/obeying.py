@@ -19,6 +19,7 @@ from dataver.erasure.cache_note import CacheNote, digest_of, load_note, observed
 from dataver.erasure.cache_purge import purge_cache
 from dataver.erasure.deny import Question, question_before
 from dataver.erasure.examine import Examiner
+from dataver.erasure.plan import drop_denied_plans
 from dataver.errors import (
     DataverError,
     ErasureQuestionError,
@@ -31,7 +32,8 @@ from dataver.formats.erasure import decode_signed
 from dataver.hashing import ALGORITHM_CODES
 from dataver.ops.acknowledging import Applied
 from dataver.ops.holding import target_lock
-from dataver.ops.work_trees import work_trees
+from dataver.ops.neighbours import leaves_of_neighbours
+from dataver.ops.work_trees import absent_work_trees, work_trees
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo, has_records
 from dataver.store.copies_purge import purge_copies, segment_copies
@@ -156,6 +158,12 @@ class _Obeying:
             return self._examine(frozenset())
 
     def _examine(self, skip: frozenset[str]) -> CacheFindings:
+        found = self._looked(skip, frozenset())
+        # Asking the neighbours takes a walk through their history: only where it matters.
+        foreign = frozenset[bytes]() if found.is_empty else leaves_of_neighbours(self._repo)
+        return self._looked(skip, foreign) if foreign else found
+
+    def _looked(self, skip: frozenset[str], foreign: frozenset[bytes]) -> CacheFindings:
         repo = self._repo
         return examine_cache(
             repo.cache,
@@ -163,6 +171,7 @@ class _Obeying:
             leaves=self._named_leaves(),
             trash=Trash(repo.cache, repo.clock).files(),
             skip=skip,
+            foreign=foreign,
             progress=self._progress,
         )
 
@@ -218,9 +227,25 @@ class _Obeying:
             for path, pointer in targets.items():
                 roots = {pointer.root_id} if pointer is not None else set()
                 self._clean_target(workspace, path, roots, denied)
+            # Of another branch, whose files Git leaves where they were.
+            for path in set(workspace.records.targets()) - targets.keys():
+                if os.path.lexists(workspace.absolute(path)):
+                    self._clean_target(workspace, path, set(), denied, is_present=False)
             erase_memory(workspace, own_folder, self._repo.trees, targets, denied)
+        for workspace, own_folder in absent_work_trees(self._repo):
+            erase_memory(workspace, own_folder, self._repo.trees, (), denied)
+        # Plans that name what is gone: no more than that could be done with them.
+        drop_denied_plans(self._repo.common_folder, state, self._repo.disk)
 
-    def _clean_target(self, workspace: Workspace, path: bytes, roots: set[bytes], denied: Denied) -> None:
+    def _clean_target(
+        self,
+        workspace: Workspace,
+        path: bytes,
+        roots: set[bytes],
+        denied: Denied,
+        *,
+        is_present: bool = True,
+    ) -> None:
         repo, progress = self._repo, self._progress
         is_ours = workspace is repo.workspace
         try:
@@ -236,7 +261,8 @@ class _Obeying:
                     progress=progress,
                 )
         except DataverError as error:
-            self._failed.append(error.failure(path))
+            # What stands at the path of another branch may be no folder of data at all.
+            self._failed += [error.failure(path)] if is_present or error.exit_status != 6 else []
             return
         above = b"" if is_ours else workspace.top + b"/"
         self._files.update((above + shown, name) for shown, name in done.files.items())

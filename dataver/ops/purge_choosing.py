@@ -5,8 +5,8 @@ The leaves are gone through twice: first for what is selected, then for the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from dataver.erasure.deny import EMPTY_OIDS
 from dataver.errors import DataverError, show_path
@@ -15,11 +15,12 @@ from dataver.formats.keys import Secret
 from dataver.formats.tree import Leaf
 from dataver.model.names import Oid
 from dataver.model.purging import PlannedFile, SharedContent
-from dataver.model.tree import Entry
+from dataver.model.tree import SINGLE_FILE_PATH, Entry
 from dataver.ops.purge_versions import Dataset, Reader, Versions
 
 ERASE, UNLINK = "erase", "unlink"
 _UNNAMED = b"(a version that no commit here names) "
+_WHICH = (_UNNAMED.rstrip(), "a single file, of which nobody can tell which it is: git fetch, and plan again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Chosen:
     """Selected contents that are not empty, with their bytes."""
     pairs: set[tuple[bytes, Oid]] = field(default_factory=set)
     """Selected (path inside the dataset, content)."""
-    inner: set[bytes] = field(default_factory=set)
-    """Selected paths inside their datasets."""
+    found: set[tuple[bytes, Oid | None]] = field(default_factory=set)
+    """Selected (path from the top, content)."""
     selected: dict[bytes, set[bytes]] = field(default_factory=dict)
     """Leaf -> commitments of selected entries."""
     replaced: dict[bytes, dict[bytes, tuple[Oid, int]]] = field(default_factory=dict)
@@ -67,6 +68,11 @@ class Chosen:
     shared_oids: set[Oid] = field(default_factory=set)
     shared_leaves: dict[bytes, set[bytes]] = field(default_factory=dict)
     """Leaf -> commitments of entries outside of the selection that have selected contents."""
+    tied: dict[bytes, bytes] = field(default_factory=dict)
+    """Selected path -> path outside of the selection, both from the top, of one and the same entry:
+    datasets that are alike have their leaves in common.  Nobody can take only one of them."""
+    kept: set[tuple[bytes, Oid]] = field(default_factory=set)
+    """Those of *pairs* that lie outside of the selection too, in another dataset."""
     datasets: set[int] = field(default_factory=set)
     """Numbers of the versions that hold any of it."""
     unnamed: int = 0
@@ -85,16 +91,31 @@ def choose(versions: Versions, reader: Reader, wanted: Wanted, selectable: froze
     """Return what *wanted* takes of *versions*, looked up in those that are *selectable*; None for all."""
     chosen = Chosen()
     for datasets, numbers, leaf in _leaves(versions, reader, chosen):
-        if selectable is not None and not selectable.intersection(numbers):
-            continue
-        _select(chosen, wanted, datasets, numbers, leaf)
+        if selectable is None or selectable.intersection(numbers):
+            _select(chosen, wanted, datasets, numbers, leaf)
+    if selectable is not None:
+        # What was found is erased from every version.
+        again = replace(wanted, by_path=_no_path, by_rule=_no_entry, pairs=frozenset(chosen.found))
+        for datasets, numbers, leaf in _leaves(versions, reader, chosen):
+            if not selectable.intersection(numbers):
+                _select(chosen, again, datasets, numbers, leaf)
+        wanted = again
+    targets = tuple({(d.target, d.is_folder): d._replace(root_id=b"") for d in versions.datasets}.values())
     for leaf in reader.unnamed(versions.unnamed):
-        _select_unnamed(chosen, wanted, leaf)
+        _select_unnamed(chosen, wanted, targets, leaf)
     for datasets, numbers, leaf in _leaves(versions, reader, chosen):
         _note_shared(chosen, datasets, numbers, leaf)
     for leaf in reader.unnamed(versions.unnamed):
         _note_shared(chosen, (), (), leaf)
     return chosen
+
+
+def _no_path(path: bytes) -> bool:
+    return False
+
+
+def _no_entry(dataset: Dataset, path: bytes) -> bool:
+    return False
 
 
 def _leaves(
@@ -123,31 +144,47 @@ def _select(
     # Versions of one dataset call an entry alike.
     targets = {(d.target, d.is_folder): d for d in datasets}
     for entry, commitment in shown_entries(leaf):
+        taken: list[bytes] = []
+        others: list[bytes] = []
         for dataset in targets.values():
             shown = dataset.shown(entry.path)
             new = wanted.tables.get((shown, entry.oid)) if entry.oid is not None else None
             if wanted.takes(dataset, entry):
                 _take(chosen, entry, commitment, leaf.leaf_id)
+                chosen.found.add((shown, entry.oid))
             elif new is not None and entry.oid is not None:
                 chosen.replaced.setdefault(leaf.leaf_id, {})[commitment] = new
                 chosen.sizes[entry.oid] = entry.size
             else:
+                others.append(shown)
                 continue
+            taken.append(shown)
             same = sum(1 for one in datasets if one.target == dataset.target)
             before = chosen.files.get(shown, PlannedFile(shown, 0, 0))
             chosen.files[shown] = PlannedFile(shown, max(before.size, entry.size), before.versions + same)
             chosen.datasets.update(numbers)
+        for other in others if taken else ():
+            chosen.tied.setdefault(taken[0], other)
+            chosen.shared.setdefault((taken[0], other, ""), SharedContent(taken[0], other, ""))
 
 
-def _select_unnamed(chosen: Chosen, wanted: Wanted, leaf: Leaf) -> None:
-    """Take entries of a leaf of nobody knows which dataset: any in which they were selected is meant."""
+def _select_unnamed(chosen: Chosen, wanted: Wanted, targets: Sequence[Dataset], leaf: Leaf) -> None:
+    """Take entries of a leaf of nobody knows which dataset: any folder in which they are selected is meant.
+
+    A single file may be any of those that are tracked: only content says which.
+    """
     is_taken = False
     new = {(shown.rpartition(b"/")[2], oid): content for (shown, oid), content in wanted.tables.items()}
     for entry, commitment in shown_entries(leaf):
         table = new.get((entry.path.rpartition(b"/")[2], entry.oid)) if entry.oid is not None else None
-        if entry.path in chosen.inner or (entry.oid is not None and entry.oid in wanted.oids):
+        is_single = leaf.count == 1 and entry.path == SINGLE_FILE_PATH
+        is_known = (entry.path, entry.oid) in chosen.pairs or entry.oid in wanted.oids
+        meant = [one for one in targets if one.is_folder != is_single and wanted.takes(one, entry)]
+        if is_known or (meant and not is_single):
             _take(chosen, entry, commitment, leaf.leaf_id)
             is_taken = True
+        elif meant and _WHICH not in chosen.unread:
+            chosen.unread.append(_WHICH)
         elif table is not None:
             chosen.replaced.setdefault(leaf.leaf_id, {})[commitment] = table
             is_taken = True
@@ -156,7 +193,6 @@ def _select_unnamed(chosen: Chosen, wanted: Wanted, leaf: Leaf) -> None:
 
 def _take(chosen: Chosen, entry: Entry, commitment: bytes, leaf_id: bytes) -> None:
     chosen.selected.setdefault(leaf_id, set()).add(commitment)
-    chosen.inner.add(entry.path)
     if entry.oid is not None:
         chosen.pairs.add((entry.path, entry.oid))
         if entry.oid not in EMPTY_OIDS:
@@ -166,7 +202,11 @@ def _take(chosen: Chosen, entry: Entry, commitment: bytes, leaf_id: bytes) -> No
 def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], numbers: tuple[int, ...], leaf: Leaf) -> None:
     selected = chosen.selected.get(leaf.leaf_id, set()) | chosen.replaced.get(leaf.leaf_id, {}).keys()
     for entry, commitment in shown_entries(leaf):
-        if entry.oid is None or entry.oid not in chosen.sizes or commitment in selected:
+        if entry.oid is None or commitment in selected:
+            continue
+        if (entry.path, entry.oid) in chosen.pairs:
+            chosen.kept.add((entry.path, entry.oid))
+        if entry.oid not in chosen.sizes:
             continue
         chosen.shared_oids.add(entry.oid)
         chosen.shared_leaves.setdefault(leaf.leaf_id, set()).add(commitment)
@@ -188,13 +228,16 @@ def _has(chosen: Chosen, shown: bytes, oid: Oid) -> bool:
 
 
 def deny_ids(secret: Secret, chosen: Chosen, unlinked: Set[Oid]) -> tuple[bytes, ...]:
-    """Return the ids that deny what was chosen, ascending; contents in *unlinked* at their paths only."""
+    """Return the ids that deny what was chosen, ascending; contents in *unlinked* at their paths only.
+
+    A path is one inside of any dataset: where another one keeps the same content there, nothing denies it.
+    """
     key = secret.deny_key
     found = {deny_id(key, TAG_OID, oid) for oid in chosen.sizes if oid not in unlinked}
     found |= {
         deny_id(key, TAG_ENTRY, entry_data(path, oid))
         for path, oid in chosen.pairs
-        if oid in unlinked or oid in EMPTY_OIDS
+        if (oid in unlinked or oid in EMPTY_OIDS) and (path, oid) not in chosen.kept
     }
     return tuple(sorted(found))
 

@@ -23,6 +23,7 @@ from dataver.formats.tree import Substitute, substitute_commitment
 from dataver.hashing import derive
 from dataver.model.names import StructureId, blob_name, leaf_name, recipe_name
 from dataver.model.purging import PurgePlanResult
+from dataver.ops.neighbours import neighbours
 from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
 from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, note_shared, unexamined
 from dataver.ops.purge_places import Place, keys_holding, open_places, planned_remote
@@ -54,7 +55,6 @@ def purge_plan(
     ticket: str = "",
     shared: str = "",
     remotes: Sequence[str] = (),
-    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PurgePlanResult:
     """Find all that erasing would take, in every version that Git keeps, and keep it as a plan.
@@ -100,7 +100,7 @@ def purge_plan(
         *sought.unexamined,
         *unexamined(_other_paths(versions, reader, chosen)),
     )
-    undecided = bool(chosen.shared) and not shared
+    undecided = bool(chosen.shared) and (not shared or (shared == UNLINK and bool(chosen.tied)))
     if replaced and repo.erasures.signers is None:
         raise _unsigned_rows()
     redact = chosen.redactions(shared)
@@ -125,13 +125,11 @@ def purge_plan(
     failed: list[Failure] = []
     digest = ""
     if undecided:
-        first = next(iter(chosen.shared.values()))
-        failed.append(SharedContentError(len(chosen.shared), first.path, first.other).failure(first.path))
+        failed.append(_shared_error(chosen, shared))
     elif not held:
         names = tuple(place.name for place in places)
         basis = basis_of(versions)
-        paths_taken = tuple(sorted(chosen.files))
-        plan = Plan(planned(record, basis, names), basis, names, paths_taken, MappingProxyType(substitutes))
+        plan = Plan(planned(record, basis, names), basis, names, MappingProxyType(substitutes))
         save_plan(repo.common_folder, plan, repo.disk)
         digest = plan.digest
     failed += [HeldError(f"{os.fsdecode(path)} is under a hold").failure(path) for path in held]
@@ -182,7 +180,7 @@ def _substitutes(
 def _look_at_neighbours(repo: Repo, chosen: Chosen, progress: Progress) -> None:
     """Note selected contents that other repositories need which share this cache."""
     trees = Trees(repo.cache)
-    for reached in reachable(repo, progress=progress).repos[1:]:
+    for reached in neighbours(repo, reachable(repo, progress=progress)):
         for root_id in sorted(reached.roots):
             try:
                 for entry in trees.entries(root_id):
@@ -204,6 +202,17 @@ def _held(repo: Repo, secret: Secret, chosen: Chosen) -> list[bytes]:
 
 def _ends(shown: bytes, path: bytes) -> bool:
     return shown == path or shown.endswith(b"/" + path)
+
+
+def _shared_error(chosen: Chosen, choice: str) -> Failure:
+    if choice == UNLINK:
+        path, other = next(iter(chosen.tied.items()))
+        error = SharedContentError(len(chosen.tied), path, other)
+        error.hint = "their folders are alike, so nobody can unlink only one: choose --shared=erase"
+    else:
+        path, other = next((one.path, one.other) for one in chosen.shared.values())
+        error = SharedContentError(len(chosen.shared), path, other)
+    return error.failure(path)
 
 
 def _unsigned_rows() -> SignatureRefusedError:

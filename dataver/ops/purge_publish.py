@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from dataver.errors import UsageError
 from dataver.formats.erasure import Record, decode_signed
 from dataver.ops.purge_places import Place
 from dataver.repo import Repo
@@ -16,12 +17,28 @@ from dataver.transfer.connect import known_records
 def publish_record(repo: Repo, place: Place, record: Record, body: bytes) -> None:
     """Append *record* (as *body*, with its signatures) to a remote's journal unless it is there; obey it.
 
-    Raises: RemoteError, SignatureRefusedError.
+    Raises: RemoteError, SignatureRefusedError; UsageError, see `check_agrees`.
     """
     assert place.remote is not None
     draft = Draft(record.kind, repo.clone_id, os.urandom(16).hex(), repo.repo_id, body)
-    place.remote.publish(draft, lambda found: uid_in(found) == record.uid)
+
+    def is_there(found: JournalRecord) -> bool:
+        other = decode_signed(found.body, found.kind, f"erasure record {found.seq}").record
+        if other.uid != record.uid:
+            check_agrees(record, other.substitute)
+        return other.uid == record.uid
+
+    place.remote.publish(draft, is_there)
     repo.obey(place.remote)
+
+
+def check_agrees(record: Record, substitutes: Mapping[bytes, bytes]) -> None:
+    """Raises: UsageError where *record* replaces what others replaced otherwise: no journal may hold both."""
+    if any(substitutes.get(old, new) != new for old, new in record.substitute.items()):
+        raise UsageError(
+            "another erasure has taken rows out of these tables since this was planned",
+            hint="dataver purge plan --rows TABLE --key COLUMN --subject-file FILE",
+        )
 
 
 def replicate(repo: Repo, place: Place) -> int:

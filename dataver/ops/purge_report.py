@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as changed
 from typing import Literal
 
 from dataver.disk.atomic import replace
@@ -29,6 +30,7 @@ from dataver.model.purging import (
     PurgeShowResult,
     PurgeVerifyResult,
 )
+from dataver.ops.neighbours import leaves_of_neighbours
 from dataver.ops.obeying import Obeyed
 from dataver.ops.purge_looking import date_of, find_clones, look_at, records_of
 from dataver.ops.purge_naming import uid_of
@@ -175,21 +177,8 @@ def report_of(
             state = "pending"
         else:
             state = "done"
-    return ErasureReport(
-        erasure=bare.erasure,
-        state=state,
-        date=bare.date,
-        due=bare.due,
-        is_overdue=bare.is_overdue,
-        ticket=bare.ticket,
-        leaves=bare.leaves,
-        facts=bare.facts,
-        remotes=remotes,
-        clones=tuple(find_clones(repo, uid, places)),
-        signed_by=bare.signed_by,
-        local=local,
-        closed=bare.closed,
-    )
+    clones = tuple(find_clones(repo, uid, places))
+    return changed(bare, state=state, remotes=remotes, clones=clones, local=local)
 
 
 def _is_clean_here(repo: Repo, progress: Progress) -> bool:
@@ -202,6 +191,7 @@ def _is_clean_here(repo: Repo, progress: Progress) -> bool:
             leaves={leaf for record in repo.erasures.records.values() for leaf in record.redact},
             trash=Trash(repo.cache, repo.clock).files(),
             skip=frozenset(),
+            foreign=leaves_of_neighbours(repo),
             progress=progress,
         )
     return found.is_empty

@@ -28,6 +28,7 @@ from dataver.formats.keys import Secret
 from dataver.formats.layout import pack_key
 from dataver.formats.redaction import Erased
 from dataver.model.purging import PurgeRunResult
+from dataver.ops.acknowledging import acknowledge
 from dataver.ops.anchoring import stage_anchors
 from dataver.ops.exchange import ends_of
 from dataver.ops.obeying import Obeyed, obey_here
@@ -35,7 +36,7 @@ from dataver.ops.purge_close import close_if_done
 from dataver.ops.purge_naming import uid_of
 from dataver.ops.purge_places import Place, open_places, refuse_obstacles, remotes_of
 from dataver.ops.purge_plan import basis_of
-from dataver.ops.purge_publish import publish_record, record_time_s, replicate
+from dataver.ops.purge_publish import check_agrees, publish_record, record_time_s, replicate
 from dataver.ops.purge_report import failures_of, report_of
 from dataver.ops.purge_sign import SigningKeys, signatures_for
 from dataver.ops.purge_versions import find_datasets
@@ -53,7 +54,6 @@ def purge_run(
     *,
     signing_key: SigningKeys = (),
     accept_unverifiable: bool = False,
-    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PurgeRunResult:
     """Erase what the plan with the digest *plan* names, from every remote and from here.
@@ -66,23 +66,24 @@ def purge_run(
     """
     found = load_plan(repo.common_folder, plan)
     places = open_places(repo, found.remotes)
+    if not places:
+        raise UsageError("an erasure needs a remote for its records", hint="dataver remote add NAME URL")
     secret = _secret(repo)
     if basis_of(find_datasets(repo)) != found.basis:
         raise UsageError("there are other versions than when this was planned", hint="dataver purge plan")
     _check_not_held(repo, found)
+    check_agrees(found.record, repo.erasures.erased.substitutes)
     _preflight(places, found, secret, accept_unverifiable=accept_unverifiable)
     body = encode_record(found.record)
     hint = f"dataver purge approve {found.digest[:12]} --signing-key FILE"
     signatures = signatures_for(repo, body, found.digest, signing_key, hint=hint)
     ready = [place for place in places if place.is_ready]
-    if places and not ready:
+    if not ready:
         raise PurgeRefusedError(f"no remote can be reached: {places[0].name} ({places[0].url})")
     for place in ready:
         _send_tables(repo, place, found, progress)
     for place in ready:
         publish_record(repo, place, found.record, encode_signed(body, signatures))
-    if not places:
-        raise UsageError("an erasure needs a remote for its records", hint="dataver remote add NAME URL")
     return _carry_on(repo, found.record.uid, places, found, signing_key=signing_key, progress=progress)
 
 
@@ -92,7 +93,6 @@ def purge_resume(
     *,
     signing_key: SigningKeys = (),
     accept_unverifiable: bool = False,
-    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PurgeRunResult:
     """Go on with an erasure that was begun, from any clone: the records say all that is needed.
@@ -113,7 +113,6 @@ def purge_sweep(
     restored: Sequence[str] = (),
     signing_key: SigningKeys = (),
     accept_unverifiable: bool = False,
-    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PurgeRunResult:
     """Apply an erasure again everywhere, closed or not: after a backup was restored, or a remote was added.
@@ -221,9 +220,8 @@ def _carry_on(
             drop_records_aside(place.remote, repo.common_folder, repo.disk)
     anew = {place.remote.remote_id for place in places if place.name in restored and place.remote}
     staged = (stage_anchors(repo, remotes_of(places), anew),)
-    for place in places:
-        if place.remote is not None:
-            place.remote.register(repo.repo_id, repo.clone_id)
+    for remote in remotes_of(places) if not done.obeyed.failed else ():
+        acknowledge(repo, remote, has_moved=True)
     report = report_of(repo, uid, places, done.purged, obeyed=done.obeyed, progress=progress)
     done.failed += failures_of(report)
     receipt = ""
@@ -269,7 +267,7 @@ def _purge_place(repo: Repo, place: Place, plan: Plan | None, done: _Progress, p
 
 
 def _drop_plans(repo: Repo, *, is_done: bool) -> None:
-    """Forget the plans that name nothing but what records say by now: they hold names.
+    """Forget the plans of which records say all by now.
 
     What takes the place of erased rows is needed until every remote has it.
     """

@@ -18,6 +18,7 @@ from dataver.hashing import Buffer
 from dataver.model.names import LEAF, ObjectName, leaf_name
 from dataver.model.tree import LeafRef, Root
 from dataver.ops.exchange import ends_of
+from dataver.ops.neighbours import leaves_of_neighbours
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.remote import Remote
@@ -165,8 +166,9 @@ class Reader:
     def others(self, known: set[bytes]) -> list[bytes]:
         """Return the leaves of the cache and of the remotes that are not among *known*."""
         found: dict[bytes, None] = {}
+        passed = known | leaves_of_neighbours(self._repo)
         for cached in self._repo.cache.packs(structure=True):
-            found.update((n[2:], None) for n in cached.table.names() if n[0] == LEAF and n[2:] not in known)
+            found.update((n[2:], None) for n in cached.table.names() if n[0] == LEAF and n[2:] not in passed)
         for place in self._places:
             for name in place.names_of_kind(LEAF):
                 if name[2:] not in known:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dataver.disk.folders import entries_of
 from dataver.errors import DataverError
 from dataver.git import Git, find_place
 from dataver.index.state import State
@@ -37,13 +38,37 @@ def work_trees(repo: Repo) -> Iterator[WorkTree]:
         if place.common_dir != repo.place.common_dir or place.git_dir == repo.place.git_dir:
             continue
         own = f"{place.git_dir}/dataver"
-        workspace = Workspace(
-            place.top,
-            own,
-            cache=lambda: repo.cache,
-            records=Records(f"{own}/record", repo.disk),
-            state=State(f"{own}/index/state.sqlite"),
-            disk=repo.disk,
-            clock=repo.clock,
-        )
-        yield WorkTree(workspace, Git(place.top, place), own)
+        yield WorkTree(_workspace(repo, place.top, own), Git(place.top, place), own)
+
+
+def absent_work_trees(repo: Repo) -> Iterator[tuple[Workspace, str]]:
+    """Yield those whose folders are gone or on a disk that is away, with what belongs to each alone.
+
+    Only what is remembered of them is here.
+    """
+    for entry in entries_of(f"{repo.place.common_dir}/worktrees"):
+        own = f"{entry.path}/dataver"
+        top = _top_of(entry.path)
+        if os.path.isdir(own) and not os.path.lexists(f"{top}/.git"):
+            yield _workspace(repo, top, own), own
+
+
+def _top_of(git_dir: str) -> str:
+    """Return where the files of a linked work tree were."""
+    try:
+        with open(f"{git_dir}/gitdir", "rb") as file:
+            return os.path.dirname(os.path.join(git_dir, os.fsdecode(file.read(1 << 16).rstrip(b"\n"))))
+    except OSError:
+        return git_dir
+
+
+def _workspace(repo: Repo, top: str, own: str) -> Workspace:
+    return Workspace(
+        top,
+        own,
+        cache=lambda: repo.cache,
+        records=Records(f"{own}/record", repo.disk),
+        state=State(f"{own}/index/state.sqlite"),
+        disk=repo.disk,
+        clock=repo.clock,
+    )

@@ -180,20 +180,36 @@ def erase_memory(
         lost = {root_id: _lost_of(trees, root_id, denied) for root_id in roots}
         if any(lost.values()):
             workspace.records.save(target, _cleaned(record, trees, lost))
+    gone = {path for some in denied.leaves.values() for path, _ in some}
     kept = {f"{record_name(target)}.columns" for target in targets}
     for entry in entries_of(f"{own_folder}/index"):
         if entry.name.startswith("state.sqlite"):
             unlink(workspace.disk, entry.path)
         elif entry.name.endswith(".columns") and entry.name not in kept:
             columns = load(entry.path)
-            if columns is None or _tells(columns, denied):
+            if columns is None or _tells(columns, denied, gone):
                 unlink(workspace.disk, entry.path)
+    for entry in entries_of(f"{own_folder}/decisions"):
+        if _decides(entry.path, gone):
+            unlink(workspace.disk, entry.path)  # what was decided of the others is asked again
     for name in ("index", "record", "decisions"):
         remove_temps(workspace.disk, workspace.clock, f"{own_folder}/{name}")
 
 
-def _tells(columns: Columns, denied: Denied) -> bool:
-    """Tell whether an index names anything that is denied, or cannot be read whole."""
+def _decides(path: str, gone: Collection[bytes]) -> bool:
+    """Tell whether a file of decisions, with its paths in hex, names any that is *gone*."""
+    try:
+        with open(path, "rb") as file:
+            words = set(file.read().split())
+    except OSError:
+        return False
+    return any(name.hex().encode() in words for name in gone)
+
+
+def _tells(columns: Columns, denied: Denied, gone: Collection[bytes]) -> bool:
+    """Tell whether an index names anything that is denied or *gone*, or cannot be read whole."""
+    if any(path in gone for path in columns.folders):
+        return True
     for path in columns.folders:
         folder = columns.get(path)
         if folder is None:
@@ -201,7 +217,7 @@ def _tells(columns: Columns, denied: Denied) -> bool:
         prefix = path + b"/" if path else b""
         for row, name in enumerate(folder.names):
             oid = oid_of_cell(folder.oid(row))
-            if oid is not None and denied.content(prefix + name, oid):
+            if prefix + name in gone or (oid is not None and denied.content(prefix + name, oid)):
                 return True
     return False
 

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,18 +145,25 @@ def root_leaves(name: Name, data: bytes) -> list[tuple[bytes, int]]:
     return [(leaf, count) for leaf, count in leaves]
 
 
-def leaf_entries(name: Name, data: bytes) -> list[list[Any]]:
-    """Give the entries of an intact leaf, compared with its id (chapter 6)."""
+def leaf_entries(name: Name, data: bytes) -> tuple[list[list[Any]], list[bytes]]:
+    """Give the entries of a leaf and the commitments of those erased, compared with its id (chapter 6)."""
     document = msgspec.msgpack.decode(data)
-    expect(document[:2] == [1, 0], "a leaf that is not intact")
-    key, entries = document[2], document[3]
-    encoded = [msgspec.msgpack.encode(entry) for entry in entries]
-    salts = blake3(b"", key=key).digest(length=16 * len(encoded))
-    commitments = sorted(
-        derived("entry", salts[16 * n : 16 * n + 16] + entry) for n, entry in enumerate(encoded)
+    expect(document[:2] in ([1, 0], [1, 1]), "a leaf of another version or form")
+    erased: list[bytes] = []
+    if document[1]:
+        expect(not document[3], "a leaf with substitutes, which these tests do not make")
+        salts, entries, erased = *([one[n] for one in document[2]] for n in (0, 1)), document[4]
+    else:
+        entries = document[3]
+        stream = blake3(b"", key=document[2]).digest(length=16 * len(entries))
+        salts = [stream[16 * n : 16 * n + 16] for n in range(len(entries))]
+    made = [
+        derived("entry", salt + msgspec.msgpack.encode(e)) for salt, e in zip(salts, entries, strict=True)
+    ]
+    expect(
+        derived("leaf", b"".join(sorted([*made, *erased]))) == name[1], "a leaf whose hash is not its name"
     )
-    expect(derived("leaf", b"".join(commitments)) == name[1], "a leaf whose hash is not its name")
-    return list(entries)
+    return list(entries), list(erased)
 
 
 class Objects:
@@ -165,6 +172,8 @@ class Objects:
     def __init__(self) -> None:
         self.packs: dict[Name, Pack] = {}
         self.loose: dict[bytes, Path] = {}
+        self.stubs: set[bytes] = set()
+        """Commitments of the erased entries of all versions that were restored."""
 
     def take(self, pack: Pack) -> None:
         self.packs.update(dict.fromkeys(pack.rows, pack))
@@ -187,17 +196,21 @@ class Objects:
         expect(blake3(data).digest() == digest, f"{what}: its chunks are another file")
         return data
 
-    def restore(self, root_id: bytes) -> Tree:
-        """Put a version together: every file of it, with its content."""
+    def restore(self, root_id: bytes, without: str = "") -> Tree:
+        """Put a version together: every file of it, with its content; leave out what is below *without*."""
         tree: Tree = {}
         if root_id == derived("root", msgspec.msgpack.encode([1, []])):
             return tree
         name = (ROOT, root_id)
         for leaf, count in root_leaves(name, self.read(name, "a root")):
-            entries = leaf_entries((LEAF, leaf), self.read((LEAF, leaf), "a leaf"))
-            expect(len(entries) == count, "a leaf with another number of entries than its root says")
+            entries, erased = leaf_entries((LEAF, leaf), self.read((LEAF, leaf), "a leaf"))
+            is_whole = len(entries) + len(erased) == count
+            expect(is_whole, "a leaf with another number of entries than its root says")
+            self.stubs.update(erased)
             for path, kind, oid, size, *_ in entries:
                 shown = os.fsdecode(path)
+                if without and shown.startswith(without):
+                    continue
                 content = b"" if oid is None else self.blob(oid[1:], shown)
                 expect(len(content) == size, f"{shown}: another size than its entry says")
                 tree[shown] = (kind, content)
@@ -254,6 +267,8 @@ class RemoteView:
 
     objects: Objects = field(default_factory=Objects)
     roots: set[bytes] = field(default_factory=set)
+    erased: set[bytes] = field(default_factory=set)
+    """Commitments that erasure records name (chapter 13), and those that commits say they left out."""
     entries: int = 0
 
 
@@ -274,7 +289,11 @@ def read_remote(folder: Path) -> RemoteView:
         expect(entry["seq"] == view.entries, "a gap in the journal")
         expect(entry["prev"] == previous.hex(), "an entry that does not follow the one before")
         previous = derived("journal entry", text)
-        expect(entry["kind"] == "commit", "an entry that is no commit")
+        expect(entry["kind"] in ("commit", "deny", "close"), f"an entry of the kind {entry['kind']}")
+        if entry["kind"] != "commit":
+            _take_redacted(view, body["record"].get("redact", {}).items())
+            continue
+        _take_redacted(view, body.get("redacted", ()))
         segments, packs = body.get("segments", {}), body.get("packs", {})
         for name, *_ in segments.get("added", []):
             live[name] = None
@@ -291,7 +310,12 @@ def read_remote(folder: Path) -> RemoteView:
         _take_segment(folder, name, removed, view.objects)
     for root in view.roots:
         view.objects.restore(root)
+    expect(view.objects.stubs <= view.erased, "an entry is missing on the remote and no record erased it")
     return view
+
+
+def _take_redacted(view: RemoteView, leaves: Iterable[tuple[str, list[str]]]) -> None:
+    view.erased.update(bytes.fromhex(one) for _, commitments in leaves for one in commitments)
 
 
 def _journal(folder: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:

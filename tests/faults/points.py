@@ -69,7 +69,7 @@ def stage(scene: Scene) -> Stage:
     """Play *scene* undisturbed and find the points in it."""
     expected = worlds.prepare(scene)
     world = worlds.copy_of(scene, expected)
-    run = strace.trace_warm(scene.args, world.root, world.env, _log())
+    run = strace.trace_warm(world.args, world.root, world.env, _log())
     assert run.exit == 0, run.stderr
     worlds.check_done(world, expected)
     return Stage(scene, expected, tuple(_points(scene, run.calls)))
@@ -134,7 +134,7 @@ def play(stage: Stage, point: Point) -> str:
         _check_end(world, stage.expected, run, point)
         # Where the command did all of it although a call failed there is nothing left to finish.
         if run.exit:
-            again = world.run(*stage.scene.args)
+            again = world.finish()
             expect(again.returncode == 0, f"again: exit {again.returncode}: {again.stderr}")
             worlds.check_done(world, stage.expected)
             left = world.temp_files_of_people()
@@ -152,7 +152,7 @@ def _broken(stage: Stage, point: Point) -> tuple[World, Run]:
     while True:
         world = worlds.copy_of(stage.scene, stage.expected)
         run = strace.trace_warm(
-            stage.scene.args,
+            world.args,
             world.root,
             world.env,
             _log(),

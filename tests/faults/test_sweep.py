@@ -19,11 +19,8 @@ from tests.faults.points import FAULTS, Point, Stage, play, sampled, stage
 from tests.faults.worlds import SCENES, Scene, remove_workplace
 
 SEED = 20260801
-PER_SCENE = 28
-"""Points of each scene that the sample takes: at least 300 in all."""
-
 _BY_NAME = {scene.name: scene for scene in SCENES}
-_SAMPLED = [scene for scene in SCENES if scene.is_sampled]
+_SAMPLED = [scene for scene in SCENES if scene.sample]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,14 +39,14 @@ def _play_all(found: Stage, points: list[Point]) -> None:
 @pytest.mark.parametrize("scene", _SAMPLED, ids=lambda scene: scene.name)
 def test_a_command_that_fails_at_a_sampled_system_call_keeps_every_promise(scene: Scene) -> None:
     found = stage(scene)
-    points = sampled(found.points, PER_SCENE, SEED)
+    points = sampled(found.points, scene.sample, SEED)
 
-    assert len(points) == PER_SCENE
+    assert len(points) == scene.sample
     _play_all(found, points)
 
 
 def test_the_sample_has_at_least_300_points() -> None:
-    assert len(_SAMPLED) * PER_SCENE >= 300
+    assert sum(scene.sample for scene in _SAMPLED) >= 300
 
 
 @pytest.mark.sweep

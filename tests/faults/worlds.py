@@ -10,6 +10,7 @@ from __future__ import annotations
 import compileall
 import functools
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -19,10 +20,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from blake3 import blake3
+
 import dataver
 from tests import warm
 from tests.e2e.cli import environment, program
 from tests.e2e.project import Project, blob, new_project, publish
+from tests.erasure.nowhere import nowhere
 from tests.faults import oracle
 from tests.faults.oracle import Broken, Tree, expect
 
@@ -45,6 +49,16 @@ UNSAVED: Mapping[str, str] = {
     "data/gone.txt": "another one\n",
     "data/more/3.csv": "in the way of a new file\n",
 }
+
+PERSON = "u1041"
+MARKER = b"secret-of-the-person-"
+OF_PERSON: Mapping[str, str | bytes] = {
+    f"data/users/{PERSON}/note.txt": MARKER + b"note\n",
+    f"data/users/{PERSON}/photo.bin": MARKER + blob(5, 90_000),
+}
+
+PLAN = "PLAN"
+"""Stands for the digest of the one plan that is kept in the world."""
 
 Cell = tuple[str, bytes]
 """What a path is (file, executable, symlink, folder), and its content or its digest."""
@@ -69,8 +83,10 @@ class Scene:
     """Content known nowhere else: in its place, or in the trash."""
     collects: bool = False
     """Whether it may take versions away that no tag names."""
-    is_sampled: bool = True
-    """Whether the sample of `make test` takes points of it: the large ones are left to `make sweep`."""
+    sample: int = 28
+    """How many points the sample of `make test` takes of it: none of the large ones, for `make sweep`."""
+    erases: str = ""
+    """The folder of the target whose files it erases from every version, here and on the remote."""
 
 
 # -- the worlds -------------------------------------------------------------------------------------
@@ -159,6 +175,18 @@ def _with_garbage(project: Project) -> None:
     project.record("data", tag="v3")
 
 
+def _with_plan(project: Project) -> None:
+    """Push two versions with a person's files beside others, and plan to erase the person."""
+    project.write({**OLD, **OF_PERSON})
+    project.record("data", tag="v1")
+    _change_to_new(project)
+    project.write({**OF_PERSON, f"data/users/{PERSON}/note.txt": MARKER + b"second note\n"})
+    project.record("data", tag="v2")
+    publish(project)
+    project.run("push", "--all")
+    project.run("purge", "plan", "--path", f"data/users/{PERSON}/**")
+
+
 SCENES = (
     Scene("add", ("add", "data"), lambda project: project.write(OLD)),
     Scene("add-changed", ("add", "data"), _then(_with_old, _change_to_new)),
@@ -176,14 +204,23 @@ SCENES = (
     Scene("pull-changed", ("pull",), _clone_to_update, where="other", has_data=False, moves_files=True),
     Scene("untrack", ("untrack", "data"), _with_old),
     Scene("gc", ("gc", "--now"), _with_garbage, collects=True),
-    Scene("add-huge", ("add", "data"), _with_huge, is_sampled=False),
-    Scene("add-many", ("add", "-j", "2", "data"), _with_many, is_sampled=False),
+    Scene(
+        "purge",
+        ("purge", "run", PLAN),
+        _with_plan,
+        moves_files=True,
+        writes_remote=True,
+        sample=12,
+        erases=f"users/{PERSON}/",
+    ),
+    Scene("add-huge", ("add", "data"), _with_huge, sample=0),
+    Scene("add-many", ("add", "-j", "2", "data"), _with_many, sample=0),
     Scene(
         "push-huge",
         ("push",),
         _then(_with_huge, lambda project: (project.record("data"), None)[1], _with_remote),
         writes_remote=True,
-        is_sampled=False,
+        sample=0,
     ),
 )
 
@@ -217,8 +254,33 @@ class World:
     def cache(self) -> Path:
         return self.root / ".git/dataver/cache"
 
+    @property
+    def args(self) -> tuple[str, ...]:
+        """Give the command's arguments."""
+        plans = self.root / ".git/dataver/purge"
+        return tuple(next(plans.glob("*.json")).stem if a == PLAN else a for a in self.scene.args)
+
+    @property
+    def args_again(self) -> tuple[str, ...]:
+        """Give the arguments that finish what broke: the same ones, but of an erasure whose record stands."""
+        if self.scene.erases:
+            said = self.run("--json", "purge", "list")
+            expect(said.returncode == 0, f"purge list exits {said.returncode}: {said.stderr}")
+            for begun in json.loads(said.stdout)["data"]["erasures"]:
+                return "purge", "resume", begun["erasure"]
+        return self.args
+
+    def finish(self) -> subprocess.CompletedProcess[str]:
+        """Run the command again; where the one that was killed still looks as if it were at work, later."""
+        done = self.run(*self.args_again)
+        if self.scene.erases and done.returncode == 20 and "writers" in done.stderr:
+            for lease in (self.store / "leases").iterdir():
+                os.utime(lease, (0, 0))
+            done = self.run(*self.args_again)
+        return done
+
     def argv(self) -> list[str]:
-        return program(*self.scene.args)
+        return program(*self.args)
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run the program here, undisturbed."""
@@ -228,7 +290,9 @@ class World:
 
     def files(self) -> dict[str, Cell]:
         """Give path -> what it is, for everything in the work tree that is not Git's or a temp file."""
-        return {path: cell for path, (cell, _, _) in _files(self.root).items()}
+        found = {path: cell for path, (cell, _, _) in _files(self.root).items()}
+        # It holds the hash of a journal entry, which holds when it was written.
+        return {path: cell for path, cell in found.items() if path != ".dataver/erasure.toml"}
 
     def stats(self) -> dict[str, tuple[Cell, int, int]]:
         """Give path -> (what it is, mode, mtime in ns) of the user's own files."""
@@ -363,7 +427,7 @@ def prepare(scene: Scene) -> Expected:
         known = {root: version for root, version in known.items() if root in tagged}
     shared = _versions(oracle.read_remote(world.store).objects)
     before, stats, remote = world.files(), world.stats(), world.remote_files()
-    done = world.run(*scene.args)
+    done = world.run(*world.args)
     assert done.returncode == 0, done.stderr
     view = oracle.read_remote(world.store)
     return Expected(
@@ -411,7 +475,10 @@ def check_always(world: World, expected: Expected) -> None:
     scene = world.scene
     if scene.moves_files:
         _check_old_or_new(world, expected)
-    else:
+    if scene.erases:
+        _check_erasing(world, expected)
+        return
+    if not scene.moves_files:
         expect(world.stats() == expected.stats, "a file of the user is not as it was")
     if scene.unsaved:
         _check_unsaved(world, scene.unsaved)
@@ -437,6 +504,30 @@ def _check_old_or_new(world: World, expected: Expected) -> None:
         expect(found in allowed, f"{path} is neither the old nor the new: {found}")
 
 
+def _check_erasing(world: World, expected: Expected) -> None:
+    """Check that all else is there, and that nothing is missing anywhere before a record says so."""
+    gone = world.scene.erases
+    remote, cache = oracle.read_remote(world.store), oracle.read_cache(world.cache)
+    for where, objects, before in (
+        ("remote", remote.objects, expected.shared),
+        ("cache", cache, expected.known),
+    ):
+        for root, version in before.items():
+            kept = {path: cell for path, cell in version.items() if not path.startswith(gone)}
+            expect(objects.restore(root, gone) == kept, f"the {where} holds another version than before")
+            if not remote.erased:
+                expect(objects.restore(root) == version, f"the {where} lost it before a record was there")
+    expect(cache.stubs <= remote.erased, "an entry is missing in the cache and no record erased it")
+
+
+def _check_nowhere(world: World) -> None:
+    oids = [
+        blake3(c).digest() for c in (*OF_PERSON.values(), MARKER + b"second note\n") if isinstance(c, bytes)
+    ]
+    found = nowhere([world.top], contents=[MARKER], names=[PERSON.encode()], oids=oids)
+    expect(not found, f"it is still there: {found[:5]}")
+
+
 def _check_unsaved(world: World, unsaved: Mapping[str, str]) -> None:
     trash = world.root / ".git/dataver/trash"
     kept = {p.read_bytes() for p in trash.rglob("*") if p.is_file()} if trash.exists() else set()
@@ -454,6 +545,8 @@ def check_done(world: World, expected: Expected) -> None:
     objects = oracle.read_cache(world.cache)
     for root, version in expected.held.items():
         expect(objects.restore(root) == version, "the cache holds another version than it should")
+    if world.scene.erases:
+        _check_nowhere(world)
     view = oracle.read_remote(world.store)
     expect(view.roots == set(expected.sent), "the journal names other versions than it should")
     for root, version in expected.sent.items():

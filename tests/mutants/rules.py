@@ -19,7 +19,6 @@ class Rule(NamedTuple):
 _AMONG_PUSHES = "tests/ops/test_push_and_records.py"
 _ATOMIC = "tests/disk/test_atomic.py"
 _CRASH = "tests/workspace/test_crash.py"
-_BROKEN_OFF = "tests/e2e/erasure/test_broken_off.py"
 _CACHE_PURGE = "tests/erasure/test_cache_purge.py"
 _DAMAGE = "tests/transfer/test_damage.py"
 _GC = "tests/ops/test_gc.py"
@@ -268,13 +267,13 @@ RULES: dict[str, Rule] = {
         "dataver/erasure/cache_purge.py",
         "                yield row.name, change.data\n",
         "                yield row.name, data\n",
-        (f"{_CACHE_PURGE}::test_contents_go_and_their_neighbours_stay",),
+        (f"{_CACHE_PURGE}::test_a_guide_does_not_keep_the_beginning_of_an_erased_name",),
     ),
     "a restored cache is not noticed": Rule(
         "dataver/ops/obeying.py",
         "        if not os.path.isdir(folder):\n            return False\n        return unseen(",
         "        if True:\n            return False\n        return unseen(",
-        (f"{_BROKEN_OFF}::test_a_cache_restored_from_a_backup_loses_it_again_at_the_next_command",),
+        ("tests/ops/test_obeying.py::test_loose_files_laid_over_the_cache_are_noticed",),
     ),
     "what a push stored before a record came is taken over": Rule(
         "dataver/store/unfinished.py",
