@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed
 
-.PHONY: help setup demo test test-s3 check format bench bench-remote scale sweep powerloss fuzz mutants clean
+.PHONY: help setup demo test test-s3 check format bench bench-remote bench-erasure scale sweep powerloss fuzz mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,6 +60,9 @@ $(BENCH_STAMP): pyproject.toml
 
 bench-remote: $(STAMP) ## measure dataver beside its peers on an S3 server and write docs/benchmarks-remote.md (long)
 	$(BIN)/python -m benchmarks.remote $(ARGS)
+
+bench-erasure: $(STAMP) ## measure what erasure costs and write docs/benchmarks-erasure.md (minutes)
+	$(BIN)/python -m benchmarks.erasure $(ARGS)
 
 bench: $(BENCH_STAMP) ## measure dataver beside its peers and write docs/benchmarks.md (long)
 	$(BENCH)/bin/python -m benchmarks $(ARGS)

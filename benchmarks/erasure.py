@@ -112,7 +112,7 @@ def _run_of(case: str, step: str, cost: Cost, removed: int = 0, written: int = 0
 
 
 def deny_check(found: Found, scratch: Path, shape: Shape, denied: int, repeats: int) -> Iterator[Run]:
-    """Measure add and push without a record, and with one that denies contents that are not among the data."""
+    """Measure add and push without a record, and with one that denies contents other than the data's."""
     templates = {variant: scratch / f"template-{n}" for n, variant in enumerate(_VARIANTS)}
     for variant, template in templates.items():
         repository = _Repository(template, found)
@@ -193,14 +193,14 @@ def page(runs: list[Run], shape: Shape, denied: int, repeats: int, load: str) ->
         "Written by `make bench-erasure`; do not edit. Remotes are folders. CPU seconds are user and system",
         "time of the command and what it waited for.",
         "",
-        f"{facts['date']}; {facts['processor']}; {facts['system']}, Python {facts['Python']}; load before the",
-        f"run: {load}.",
+        f"{facts['date']}; {facts['processor']}; {facts['system']}, Python {facts['Python']};",
+        f"load before the run: {load}.",
         "",
         "## The look at what is denied",
         "",
-        f"{shape.files:,} files of {size_text(shape.size)}, added and pushed to an empty remote: in a repository",
-        f"without a record, and in one whose record denies {denied:,} other contents. Medians of {repeats} rounds,",
-        "in which the two took turns.",
+        f"{shape.files:,} files of {size_text(shape.size)}, added and pushed to an empty remote: in a",
+        f"repository without a record, and in one whose record denies {denied:,} other contents. Medians of",
+        f"{repeats} rounds, in which the two took turns; least and most in brackets.",
         "",
         "| command | CPU s without | CPU s with | more | at most | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -218,18 +218,17 @@ def page(runs: list[Run], shape: Shape, denied: int, repeats: int, load: str) ->
         "",
         "## One person among many",
         "",
-        f"{_FILES_EACH} files of one person, of which ten have a second version, leave the remote, the cache and the",
-        "workspace. One run each.",
+        f"{_FILES_EACH} files of one person, of which ten have a second version, leave the remote, the cache",
+        "and the workspace. One run each.",
         "",
         "| data set | command | CPU s | wall s | peak memory | packs removed | packs written |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    lines += [
-        f"| {run.case} | {run.step} | {run.cpu_s:.2f} | {run.wall_s:.2f} | {size_text(run.peak)} "
-        f"| {size_text(run.removed) if run.removed else '-'} | {size_text(run.written) if run.written else '-'} |"
-        for run in runs
-        if run.case not in _VARIANTS
-    ]
+    for run in runs:
+        if run.case not in _VARIANTS:
+            moved = [size_text(size) if size else "-" for size in (run.removed, run.written)]
+            cells = (f"{run.cpu_s:.2f}", f"{run.wall_s:.2f}", size_text(run.peak), *moved)
+            lines.append(f"| {run.case} | {run.step} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

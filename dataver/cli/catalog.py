@@ -133,8 +133,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command(
                 "purge plan",
                 "say what an erasure would take, everywhere",
-                f"{_SELECTION} --rows=TABLE --key=COLUMN --rev=RANGE --shared=erase|unlink --remote=REMOTE"
-                "",
+                f"{_SELECTION} --rows=TABLE --key=COLUMN --rev=RANGE --shared=erase|unlink --remote=REMOTE",
             ),
             Command("purge approve", "sign a plan", "--signing-key=FILE --signature=FILE --text"),
             Command("purge run", "carry out a plan", _ERASING),

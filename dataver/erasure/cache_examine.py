@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from dataver.erasure.deny import EMPTY_OIDS
 from dataver.erasure.examine import Examiner, telling_guide
 from dataver.errors import DataverError, Failure, FormatError, HostileInputError, UnsupportedError
 from dataver.formats.pack import Row
@@ -52,6 +53,8 @@ class CacheFindings:
     """Redacted leaves and roots of which a copy in `packs/` may stay as it is."""
     lost: dict[bytes, list[tuple[Entry, bytes]]] = field(default_factory=dict)
     """Leaf id -> the entries that a copy of it still shows and must not, with their commitments."""
+    unlinked: set[Oid] = field(default_factory=set)
+    """Contents of those entries that nothing denies by themselves: they go where nothing else names them."""
     told: dict[bytes, str] = field(default_factory=dict)
     """Commitments that leaves lose and that no record names -> the erasure that denies the entry."""
     known: dict[bytes, tuple[Substitute, ...]] = field(default_factory=dict)
@@ -90,13 +93,15 @@ def examine_cache(
     trash: Collection[SetAside] = (),
     skip: Collection[str] = (),
     foreign: Collection[bytes] = (),
+    strays: Collection[Oid] = (),
     progress: Progress = SILENT,
 ) -> CacheFindings:
     """Return what of *cache* and of what is set aside in its *trash* must go or change.
 
     *leaves* are ids that records name: a guide tells of their entries also where they are not
     here.  Packs whose names are in *skip* were found clean before; leaves whose ids are *foreign* belong
-    to other repositories, whose records say what they may lack.  Raises: local errors.
+    to other repositories, whose records say what they may lack; *strays* are contents that go where
+    no leaf here names them.  Raises: local errors.
     """
     found = CacheFindings(listed=frozenset(pack_files(cache.folder)))
     for leaf_id in leaves:
@@ -119,7 +124,34 @@ def examine_cache(
     for file in trash:
         examination.take_aside(file)
     examination.finish()
+    # Not where only some packs were looked into: others may name it.
+    for oid in () if skip else _unnamed(cache, examiner, frozenset(foreign), {*strays, *found.unlinked}):
+        blob = blob_name(oid)
+        if cache.loose.has(oid):
+            found.loose.append((oid, os.path.getsize(cache.loose.path(oid))))
+            found.gone.add(blob)
+        found.trash += [file for file in trash if file.oid == oid]
+        for pack in cache.packs(structure=False):
+            if pack.table.find(blob) is not None:
+                found.packs.setdefault(pack.path, PackFinding()).gone.add(pack.table.names().index(blob))
+                found.gone.add(blob)
     return found
+
+
+def _unnamed(cache: Cache, examiner: Examiner, foreign: frozenset[bytes], contents: set[Oid]) -> set[Oid]:
+    """Return those of *contents* that no leaf of the cache names once it was cleaned."""
+    left = set(contents)
+    for pack in cache.packs(structure=True) if left else ():
+        for row in pack.table.rows():
+            if row.name[0] != LEAF:
+                continue
+            try:
+                leaf = decode_leaf(pack.reader.read(row), row.name[2:])
+            except DataverError:
+                return set()  # who knows what it names
+            denied = frozenset[bytes]() if leaf.leaf_id in foreign else examiner.denied_in(leaf)
+            left.difference_update(e.oid for e, c in _shown(leaf) if e.oid is not None and c not in denied)
+    return left
 
 
 class _Examination:
@@ -200,6 +232,8 @@ class _Examination:
         denied = examiner.denied_in(leaf)
         for entry, commitment in _shown(leaf):
             if commitment in denied:
+                if entry.oid is not None and entry.oid not in EMPTY_OIDS and not examiner.content(entry.oid):
+                    found.unlinked.add(entry.oid)
                 found.lost.setdefault(leaf.leaf_id, []).append((entry, commitment))
         try:
             change = examiner.redacted(leaf)

@@ -6,6 +6,7 @@ Its digest is what people approve.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from dataver.errors import DataverError, FormatError, UsageError, local_error
 from dataver.formats.erasure import Record, decode_body, encode_record
 from dataver.formats.tree import Substitute, decode_substitute, encode_substitute
 from dataver.hashing import derive
+from dataver.model.names import Oid
 
 _FOLDER = "purge"
 _VERSION = 1
@@ -131,23 +133,40 @@ def drop_plan(common_folder: str, digest: str, disk: Disk) -> None:
             raise local_error(error, path, "delete") from error
 
 
-def drop_denied_plans(common_folder: str, state: ErasureState, disk: Disk) -> None:
-    """Forget the plans that name anything which records in force erase: they hold names.
+def overtaken_plans(common_folder: str, state: ErasureState) -> dict[str, frozenset[Oid]]:
+    """Return the plans that name anything which records in force erase: they hold names.
 
-    What takes the place of erased rows is needed until every remote has it: such a plan stays.
+    By digest, each with the contents that only it put into the cache: tables without some rows, which
+    others may have to leave as well.  One that was carried out stays until every remote has its tables.
     """
+    found: dict[str, frozenset[Oid]] = {}
     for digest in plans(common_folder):
         try:
             plan = load_plan(common_folder, digest)
         except DataverError:
-            drop_plan(common_folder, digest, disk)  # nobody can carry it out
+            found[digest] = frozenset()  # nobody can carry it out
             continue
         gone = {c for cs in plan.record.redact.values() for c in cs}
-        is_old = not gone.isdisjoint(state.erased.entries) or not state.denied.keys().isdisjoint(
-            plan.record.deny
-        )
-        if is_old and not plan.substitutes:
-            drop_plan(common_folder, digest, disk)
+        denied = set(plan.record.deny)
+        is_overtaken = bool(gone & state.erased.entries or denied & state.denied.keys())
+        if is_overtaken and not (plan.substitutes and plan.record.uid in state.records):
+            entries = (one.entry for some in plan.substitutes.values() for one in some)
+            found[digest] = frozenset(entry.oid for entry in entries if entry.oid is not None)
+    return found
+
+
+def published_substitutes(common_folder: str, state: ErasureState) -> dict[bytes, tuple[Substitute, ...]]:
+    """Return what by plans kept here takes the place of tables, of records that stand: leaf -> entries.
+
+    A leaf that no remote has can get it from nowhere else.
+    """
+    found: dict[bytes, tuple[Substitute, ...]] = {}
+    for digest in plans(common_folder):
+        with contextlib.suppress(DataverError):
+            plan = load_plan(common_folder, digest)
+            for leaf, some in plan.substitutes.items() if plan.record.uid in state.records else ():
+                found[leaf] = (*found.get(leaf, ()), *some)
+    return found
 
 
 def approvals_path(common_folder: str, digest: str) -> str:

@@ -124,7 +124,8 @@ def _carry_out(
                 removal.add_pack(new.data, new.table)
                 written += len(new.data)
     if going or work.segments or removal.has_waste:
-        removal.commit(Going(going, work.segments), work.seq, _is_clean_news, work.told.items())
+        still_holds = _is_no_news if work.unlinked else _is_clean_news
+        removal.commit(Going(going, work.segments), work.seq, still_holds, work.told.items())
     doomed = removal.take_doomed()
     keys = [one.key for one in doomed]
     with progress.task("Erasing", total=len(keys) + len(work.stale)) as task:
@@ -143,6 +144,11 @@ def _is_clean_news(entries: Entries) -> bool:
     Whoever removed packs may have copied what is denied into new ones: then it is looked for again.
     """
     return not any(commit.packs_removed for _, commit in entries if commit is not None)
+
+
+def _is_no_news(entries: Entries) -> bool:
+    """Tell whether nothing was pushed meanwhile: it could name what goes for being named by nothing."""
+    return all(commit is None for _, commit in entries)
 
 
 def _rest_of(

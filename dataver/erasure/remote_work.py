@@ -30,9 +30,11 @@ from dataver.model.names import (
     ROOT,
     STRUCTURE_KINDS,
     ObjectName,
+    Oid,
     StructureId,
     chunk_name,
     leaf_name,
+    oid_of_name,
     root_name,
 )
 from dataver.model.tree import Root
@@ -57,6 +59,8 @@ class Work:
     """Objects that go: contents, recipes, and chunks that only they are made of."""
     replaced: dict[ObjectName, bytes] = field(default_factory=dict)
     """Leaves without their erased entries, and roots of them with a blank guide."""
+    unlinked: frozenset[Oid] = frozenset()
+    """Contents that go since no leaf names them any more: what others push meanwhile might."""
     told: dict[StructureId, frozenset[bytes]] = field(default_factory=dict)
     """Leaf -> commitments that it loses and that no record names: the removal's entry tells of them."""
     packs: dict[StructureId, int] = field(default_factory=dict)
@@ -136,7 +140,13 @@ class _Finding:
         self._roots: dict[bytes, tuple[Root, set[StructureId]]] = {}
         self._firsts: dict[bytes, bytes] = {}
         """Redacted leaf -> path of the first entry that it still shows; empty for none."""
+        self._unlinked: set[Oid] = set()
+        """Contents of entries that go, which nothing denies by themselves."""
         self._sizes: dict[StructureId, int] = {}
+        self._roots_seen: list[Root] = []
+        """Those of the unlisted pack that was looked into last."""
+        self._unlisted_roots: dict[StructureId, tuple[int, list[Root]]] = {}
+        """Unlisted pack that may stay so far -> its size and roots."""
         self.work = Work(remote.seen.seq)
 
     # -- what live segments list --------------------------------------------------------------------
@@ -159,6 +169,7 @@ class _Finding:
                 else:
                     self._look_into(pack_id, *found)
                 task.advance()
+        self._doom_unlinked(orders)
         for root, packs in self._roots.values():
             if telling_guide(root, self._firsts):
                 self.work.replaced[root_name(root.root_id)] = encode_root(root.leaves, ())[1]
@@ -167,6 +178,24 @@ class _Finding:
         for name, pack_id, _ in self._rows():
             if name[0] == CHUNK and self._is_lost_chunk(name):
                 self._doom(name, pack_id)
+
+    def _doom_unlinked(self, orders: list[tuple[StructureId, int]]) -> None:
+        """Doom contents that only entries named which go; those that any other leaf names stay."""
+        left = self._unlinked
+        for _, found in threads_map_ordered(self._opened, orders if left else [], _AT_ONCE):
+            if isinstance(found, DataverError):
+                return  # who knows what it names
+            left -= _contents_of(*found, self.work.replaced)
+        if not (left and self._is_sure):
+            return
+        self.work.unlinked = frozenset(left)
+        for name, pack_id, _ in self._rows():
+            if name[0] in (BLOB, RECIPE) and oid_of_name(name) in left:
+                self._doom(name, pack_id)
+        self._chunks, self._lost_chunks = NameSet(), set()
+        for _, found in threads_map_ordered(self._opened, orders, _AT_ONCE):
+            for row, data in () if isinstance(found, DataverError) else _objects(*found, RECIPE):
+                self._recipe(row.name, data)
 
     def _rows(self) -> Iterator[tuple[ObjectName, StructureId, int]]:
         """Yield name, pack and size of the pack of every row of the live segments."""
@@ -226,6 +255,8 @@ class _Finding:
         name = leaf_name(leaf.leaf_id)
         if name not in self.work.replaced:
             self.work.entries += len(change.gone)
+            gone = [e.oid for e, c in zip(leaf.entries, leaf.commitments, strict=True) if c in change.gone]
+            self._unlinked.update(oid for oid in gone if oid is not None and not self._examiner.content(oid))
         self.work.replaced[name] = change.data
         if change.unrecorded:
             self.work.told[StructureId(leaf.leaf_id)] = change.unrecorded
@@ -233,7 +264,7 @@ class _Finding:
 
     def _recipe(self, name: ObjectName, data: Buffer) -> None:
         chunks = [chunk_name(oid) for oid, _ in decode_recipe(data).chunks]
-        if self._examiner.is_gone(name):
+        if name in self.work.doomed or self._examiner.is_gone(name):
             self._lost_chunks.update(chunks)
         else:
             self._chunks.add(b"".join(map(key_of, chunks)))
@@ -265,6 +296,10 @@ class _Finding:
                         self._judge(name, versions, into, is_pack=is_packs)
             for upload in self._eraser.uploads(found):
                 self._or_young(upload, upload.started_s)
+        # The leaves of a root may have lain in a pack that was looked into after it.
+        for name, (size, roots) in self._unlisted_roots.items():
+            if any(telling_guide(root, self._firsts) for root in roots):
+                self.work.orphans[name] = size
 
     def _judge_stray(self, versions: Iterable[Stored]) -> None:
         for stored in versions:
@@ -292,12 +327,15 @@ class _Finding:
             if said == "denied" or (said == "unknown" and stored.modified_s < self._oldest_writer_s):
                 into[name] = size
                 return
+            if is_pack and self._roots_seen and stored.modified_s < self._oldest_writer_s:
+                self._unlisted_roots[name] = size, self._roots_seen
             if said == "unknown":
                 self.work.young.append(stored.key)
 
     def _pack_holds(self, data: bytes) -> str:
         """Return `denied`, `clean`, or `unknown`: chunks of nobody knows what, or no readable pack."""
         said = "clean"
+        self._roots_seen = []
         try:
             table, view = pack.split(data)
             for row in table.rows():
@@ -321,9 +359,15 @@ class _Finding:
             return "clean" if name in self._chunks else "unknown"
         is_denied = self._examiner.is_gone(name)
         if name[0] == LEAF:
-            is_denied = bool(self._examiner.denied_in(decode_leaf(data, name[2:])))
+            leaf = decode_leaf(data, name[2:])
+            is_denied = bool(self._examiner.denied_in(leaf))
+            change = self._examiner.redacted(leaf) if is_denied else None
+            if change is not None:
+                view = decode_leaf(change.data, leaf.leaf_id).view
+                self._firsts.setdefault(leaf.leaf_id, view[0].path if view else b"")
         elif name[0] == ROOT:
-            is_denied = telling_guide(decode_root(data, name[2:]), self._firsts)
+            self._roots_seen.append(decode_root(data, name[2:]))
+            is_denied = telling_guide(self._roots_seen[-1], self._firsts)
         return "denied" if is_denied else "clean"
 
     def _segment_holds(self, data: bytes, name: StructureId) -> str:
@@ -343,6 +387,20 @@ class _Finding:
             if said == "denied":
                 return said
         return said
+
+
+def _objects(table: Table, view: memoryview, kind: int) -> Iterator[tuple[pack.Row, Buffer]]:
+    for row in table.rows():
+        if row.name[0] == kind:
+            yield row, codec.decode(row.codec, view[row.offset : row.offset + row.stored], row.raw)
+
+
+def _contents_of(table: Table, view: memoryview, replaced: Mapping[ObjectName, bytes]) -> set[Oid]:
+    """Return the contents that the leaves of a pack name once they were *replaced*."""
+    leaves = (
+        decode_leaf(replaced.get(row.name, data), row.name[2:]) for row, data in _objects(table, view, LEAF)
+    )
+    return {entry.oid for leaf in leaves for entry in leaf.view if entry.oid is not None}
 
 
 def _unknown_table() -> ErasureIncompleteError:

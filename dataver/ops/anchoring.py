@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 
 from dataver.disk.atomic import replace
@@ -9,6 +10,7 @@ from dataver.errors import OldLogError, local_error
 from dataver.formats.anchors import FILE, MAX_SIZE, Anchor, decode_anchors, encode_anchors, merged
 from dataver.repo import Repo
 from dataver.store.remote import Remote
+from dataver.workspace.erasing import remove_temps
 
 
 def check_anchor(repo: Repo, remote: Remote, known_seq: int) -> None:
@@ -48,6 +50,8 @@ def stage_anchors(repo: Repo, remotes: Iterable[Remote], restored: Collection[st
         is_same = False
     if not is_same:
         replace(repo.disk, path, text)
+    # What a run that was killed left beside it would be taken for a file of the user's.
+    remove_temps(repo.disk, repo.clock, os.path.dirname(path))
     repo.git.stage([FILE.encode()])
     return FILE.encode()
 

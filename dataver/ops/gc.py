@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from dataver.errors import DiskFullError, Failure, NoSuchPathError
 from dataver.model.guarding import GcResult
 from dataver.ops.gc_names import largest_of
+from dataver.ops.neighbours import erased_beside
 from dataver.ops.obeying import NOTHING, obey_here
 from dataver.ops.proof import Held, bring_trees, freed_marks, show_held
 from dataver.ops.reachable import Reachable, reachable
@@ -170,7 +171,7 @@ class _Collection:
     def _marked(self, needs: Reachable) -> Marked:
         """Return what is needed, after bringing back what is set aside and needed again."""
         repo = self._repo
-        erased = repo.trees.erased
+        erased = erased_beside(repo)
         marked = mark(repo.cache, needs.roots, erased=erased, progress=self._progress)
         while back := self._trash.structure_with(marked.lost):
             # What is needed again was set aside with its tree: without that nobody knows its names.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dataver.erasure.cache_examine import CacheFindings, examine_cache
@@ -19,7 +20,7 @@ from dataver.erasure.cache_note import CacheNote, digest_of, load_note, observed
 from dataver.erasure.cache_purge import purge_cache
 from dataver.erasure.deny import Question, question_before
 from dataver.erasure.examine import Examiner
-from dataver.erasure.plan import drop_denied_plans
+from dataver.erasure.plan import drop_plan, overtaken_plans, published_substitutes
 from dataver.errors import (
     DataverError,
     ErasureQuestionError,
@@ -30,6 +31,7 @@ from dataver.errors import (
 )
 from dataver.formats.erasure import decode_signed
 from dataver.hashing import ALGORITHM_CODES
+from dataver.model.names import Oid
 from dataver.ops.acknowledging import Applied
 from dataver.ops.holding import target_lock
 from dataver.ops.neighbours import leaves_of_neighbours
@@ -68,19 +70,25 @@ NOTHING = Obeyed()
 
 
 def obey_here(
-    repo: Repo, *, progress: Progress = SILENT, force: bool = False, keeps_files: bool = False
+    repo: Repo,
+    *,
+    progress: Progress = SILENT,
+    force: bool = False,
+    keeps_files: bool = False,
+    again: bool = False,
 ) -> Obeyed:
     """Remove from this clone what the erasure records that it knows name; the caller holds no lock.
 
     With *force* nobody is asked, however much it is.  *keeps_files* is for who must not touch the
     user's files: records that are new are left for a command that may, and only the cache is
-    looked after, where something denied came back into it.
+    looked after, where something denied came back into it.  With *again* the work trees are looked at
+    although nothing is new: somebody may have restored them.
 
     Raises: ErasureQuestionError, before anything is changed; LockTimeoutError, local errors.
     """
     if not has_records(repo.common_folder):
         return NOTHING
-    return _Obeying(repo, progress).run(force=force, keeps_files=keeps_files)
+    return _Obeying(repo, progress).run(force=force, keeps_files=keeps_files, again=again)
 
 
 class _Obeying:
@@ -93,22 +101,28 @@ class _Obeying:
         """The cache as it was when it was looked at; without a state where there was none."""
         self._files: dict[bytes, str] = {}
         self._failed: list[Failure] = []
+        self._plans: dict[str, frozenset[Oid]] = {}
+        """Plans that are to be forgotten, with the contents that only they brought."""
+        self._targets: set[bytes] = set()
+        """All that any work tree has or had."""
         self._objects = self._leaves = 0
         self._copies_folder = f"{folder_of(repo.common_folder)}/copies"
 
-    def run(self, *, force: bool, keeps_files: bool) -> Obeyed:
+    def run(self, *, force: bool, keeps_files: bool, again: bool) -> Obeyed:
         repo = self._repo
         basis = self._basis()
-        state = self._done.state if basis == self._done.basis else ""
+        state = self._done.state if basis == self._done.basis and not again else ""
         copies = segment_copies(self._copies_folder)
         if state and not self._is_cache_unseen(state) and copies <= set(self._done.copies):
             return NOTHING
         self._examiner = Examiner(repo.erasures, repo.secret)
         self._digest = digest_of(repo.erasures, has_secret=repo.secret is not None)
-        is_new = self._digest != self._done.state
+        is_new = again or self._digest != self._done.state
         if is_new and keeps_files:
             return NOTHING
         if not self._examiner.is_idle:
+            if is_new:
+                self._plans = overtaken_plans(repo.common_folder, repo.erasures)
             found = self._examined()
             if not force:
                 self._ask(found)
@@ -161,7 +175,12 @@ class _Obeying:
         found = self._looked(skip, frozenset())
         # Asking the neighbours takes a walk through their history: only where it matters.
         foreign = frozenset[bytes]() if found.is_empty else leaves_of_neighbours(self._repo)
-        return self._looked(skip, foreign) if foreign else found
+        found = self._looked(skip, foreign) if foreign else found
+        if not found.is_empty:
+            kept = published_substitutes(self._repo.common_folder, self._repo.erasures)
+            for leaf, substitutes in kept.items():
+                found.known[leaf] = (*found.known.get(leaf, ()), *substitutes)
+        return found
 
     def _looked(self, skip: frozenset[str], foreign: frozenset[bytes]) -> CacheFindings:
         repo = self._repo
@@ -172,6 +191,7 @@ class _Obeying:
             trash=Trash(repo.cache, repo.clock).files(),
             skip=skip,
             foreign=foreign,
+            strays=frozenset[Oid]().union(*self._plans.values()),
             progress=self._progress,
         )
 
@@ -234,8 +254,12 @@ class _Obeying:
             erase_memory(workspace, own_folder, self._repo.trees, targets, denied)
         for workspace, own_folder in absent_work_trees(self._repo):
             erase_memory(workspace, own_folder, self._repo.trees, (), denied)
-        # Plans that name what is gone: no more than that could be done with them.
-        drop_denied_plans(self._repo.common_folder, state, self._repo.disk)
+        erase_replaced(
+            self._repo.disk,
+            f"{self._repo.common_folder}/trash",
+            examiner.entry,
+            _Lost(self._targets, {path for some in denied.leaves.values() for path, _ in some}).holds,
+        )
 
     def _clean_target(
         self,
@@ -247,6 +271,7 @@ class _Obeying:
         is_present: bool = True,
     ) -> None:
         repo, progress = self._repo, self._progress
+        self._targets.add(path)
         is_ours = workspace is repo.workspace
         try:
             with target_lock(repo, path, progress=progress), repo.cache_lock(shared=True, progress=progress):
@@ -300,7 +325,8 @@ class _Obeying:
     def _clean_rest(self) -> None:
         """Clean what the clone keeps beside cache and work trees."""
         repo, common = self._repo, self._repo.common_folder
-        erase_replaced(repo.disk, f"{common}/trash", self._examiner.entry)
+        for digest in self._plans:
+            drop_plan(common, digest, repo.disk)
         for name in ("tmp", "remotes"):
             remove_temps(repo.disk, repo.clock, f"{common}/{name}")
 
@@ -326,6 +352,20 @@ class _Obeying:
             tuple(self._failed),
             tuple(warnings),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """The paths that some version of some target loses."""
+
+    targets: Collection[bytes]
+    inside: Collection[bytes]
+    """Paths in trees."""
+
+    def holds(self, path: bytes) -> bool:
+        """Tell whether *path*, from the top of a work tree, is one of them."""
+        above = (path[: at + 1] for at, byte in enumerate(path) if byte == 0x2F)
+        return any(top[:-1] in self.targets and path[len(top) :] in self.inside for top in above)
 
 
 def _holds(folder: str) -> bool:

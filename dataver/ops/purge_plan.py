@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from dataver.erasure.deny import is_held
 from dataver.erasure.plan import Plan, planned, save_plan
 from dataver.errors import (
+    AccessDeniedError,
     DataverError,
     Failure,
     HeldError,
@@ -80,6 +82,8 @@ def purge_plan(
         remote_ends = [place.remote for place in places if place.remote is not None]
         versions = find_versions(repo, remote_ends, progress=progress)
         reader = Reader(repo, remote_ends)
+        for place in places:
+            _look_aside(place, reader, versions)
         sought = seek(repo, asked, versions, reader, remote_ends)
         wanted = sought.wanted
         chosen = choose(versions, reader, wanted, selectable_of(repo, asked, versions))
@@ -158,6 +162,14 @@ def purge_plan(
         approvals=0 if signers is None else signers.approvals,
         failed=tuple(failed),
     )
+
+
+def _look_aside(place: Place, reader: Reader, versions: Versions) -> None:
+    """Add the leaves of packs that no segment of a remote lists; who may not see them is refused later."""
+    if place.remote is not None and place.eraser is not None:
+        known = {ref.leaf_id for ref in versions.leaves} | set(versions.unnamed)
+        with contextlib.suppress(AccessDeniedError):
+            versions.unnamed += dict.fromkeys(reader.take_unlisted(place.remote, place.eraser, known))
 
 
 def _substitutes(

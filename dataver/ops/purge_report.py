@@ -23,6 +23,7 @@ from dataver.errors import (
     StillPresentError,
 )
 from dataver.formats.erasure import CLOSE, Record
+from dataver.hashing import ALGORITHM_CODES
 from dataver.model.purging import (
     ErasureReport,
     ErasureState,
@@ -35,9 +36,12 @@ from dataver.ops.obeying import Obeyed
 from dataver.ops.purge_looking import date_of, find_clones, look_at, records_of
 from dataver.ops.purge_naming import uid_of
 from dataver.ops.purge_places import Place, open_places
+from dataver.ops.work_trees import work_trees
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.store.trash import Trash
+from dataver.workspace.erasing import holds_denied
+from dataver.workspace.pointers import list_targets
 
 
 def purge_verify(repo: Repo, erasure: str, *, progress: Progress = SILENT) -> PurgeVerifyResult:
@@ -182,6 +186,15 @@ def report_of(
 
 
 def _is_clean_here(repo: Repo, progress: Progress) -> bool:
+    """Tell whether neither the work trees nor the cache of this clone hold anything denied."""
+    denied = Examiner(repo.erasures, repo.secret).entry
+    algorithm, jobs = ALGORITHM_CODES[repo.config.hash_name], repo.config.jobs
+    for workspace, git, _ in work_trees(repo):
+        for target in list_targets(git):
+            if holds_denied(
+                workspace, target.path, denied, algorithm=algorithm, jobs=jobs, progress=progress
+            ):
+                return False
     if not os.path.isdir(repo.cache_folder):
         return True
     with repo.cache_lock(shared=True, progress=progress):

@@ -212,7 +212,7 @@ def _carry_on(
     for place in places:
         if place.is_ready:
             _purge_place(repo, place, plan, done, progress)
-    done.obeyed = obey_here(repo, progress=progress, force=True)
+    done.obeyed = obey_here(repo, progress=progress, force=True, again=True)
     done.failed += done.obeyed.failed
     _drop_plans(repo, is_done=not done.failed)
     for place in places:

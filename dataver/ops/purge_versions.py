@@ -5,10 +5,12 @@ Also the leaves that no commit names: those that a remote or the cache holds all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from dataver.erasure.eraser import Eraser
+from dataver.erasure.unlisted import unlisted_leaves
 from dataver.errors import DataverError, FormatError, show_path
 from dataver.formats.pointer import decode_pointer, is_pointer_path, target_of
 from dataver.formats.redaction import redact
@@ -120,6 +122,8 @@ class Reader:
 
     def __init__(self, repo: Repo, places: Sequence[Remote]) -> None:
         self._repo, self._places = repo, places
+        self._aside: dict[bytes, bytes] = {}
+        """Leaf id -> bytes of leaves that no segment lists."""
         self._sources: list[Structure | Trees] = [
             *(Structure(ends_of(repo, place, None)) for place in places),
         ] or [Trees(repo.cache, repo.trees.erased)]
@@ -175,6 +179,15 @@ class Reader:
                     found[bytes(name[2:])] = None
         return list(found)
 
+    def take_unlisted(self, remote: Remote, eraser: Eraser, known: Collection[bytes]) -> list[bytes]:
+        """Read the leaves in packs of *remote* that no segment lists, all their versions; return their ids.
+
+        Such a pack is of a push that broke, or a `gc` took it away from a bucket that keeps old versions.
+        """
+        found = [(leaf_id, data) for leaf_id, data in unlisted_leaves(remote, eraser) if leaf_id not in known]
+        self._aside.update(found)
+        return [leaf_id for leaf_id, _ in found]
+
     def unnamed(self, ids: Sequence[bytes]) -> Iterator[Leaf]:
         """Yield the leaves *ids* as readers see them; one that cannot be read is passed over.
 
@@ -190,8 +203,13 @@ class Reader:
                     continue
 
     def _contents(self, names: Sequence[ObjectName]) -> Iterator[tuple[ObjectName, Buffer]]:
-        lacking = set(self._repo.cache.missing(names))
+        aside = {name for name in names if name[2:] in self._aside}
+        for name in aside:
+            yield name, self._aside[name[2:]]
+        lacking = set(self._repo.cache.missing(names)) - aside
         for name in names:
+            if name in aside:
+                continue
             if name not in lacking:
                 try:
                     yield name, self._repo.cache.read(name)

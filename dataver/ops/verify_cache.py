@@ -13,6 +13,7 @@ from dataver.model.names import ObjectName, blob_name, leaf_name, oid_of_name, r
 from dataver.model.tree import Entry, LeafRef
 from dataver.ops.damage import CORRUPT, MISSING, Ask, Draft, Outcome, explain, names_of, object_draft
 from dataver.ops.heal_cache import bring_back, find_copies
+from dataver.ops.neighbours import erased_beside
 from dataver.ops.whose import Owner, Structured
 from dataver.parallel import Processes, worker_count
 from dataver.progress import Progress
@@ -45,7 +46,7 @@ class _Verifying:
 
     def __init__(self, repo: Repo, ask: Ask, progress: Progress) -> None:
         self._repo, self._ask, self._progress = repo, ask, progress
-        self._erased: Erased = repo.trees.erased
+        self._erased: Erased = erased_beside(repo)
         self._drafts: list[Draft] = []
         self._warnings: list[Failure] = []
         self._absent: set[bytes] = set()

@@ -99,6 +99,27 @@ def erase_target(
     return done
 
 
+def holds_denied(
+    workspace: Workspace,
+    target: bytes,
+    content: Callable[[bytes, Oid], str],
+    *,
+    algorithm: int,
+    jobs: int,
+    progress: Progress = SILENT,
+) -> bool:
+    """Tell whether any file of a target holds *content* that is denied; changes nothing.
+
+    Raises: local errors.
+    """
+    look = workspace.look(target)
+    if look.snapshot is None:
+        return False
+    workspace.hash_fresh(look, algorithm, jobs=jobs, progress=progress)
+    oids = ((path, oid_of_cell(folder.oid(row))) for path, folder, row in look.snapshot.ordered() if row >= 0)
+    return any(oid is not None and content(path, oid) for path, oid in oids)
+
+
 def _lost_of(trees: Trees, root_id: bytes, denied: Denied) -> Lost:
     try:
         return denied.lost_by(trees.root(root_id).leaves)

@@ -15,10 +15,16 @@ from dataver.model.tree import SINGLE_FILE_PATH
 from dataver.workspace.erasing import unlink
 
 
-def erase_replaced(disk: Disk, folder: str, denied: Callable[[bytes, Oid], str]) -> int:
+def erase_replaced(
+    disk: Disk,
+    folder: str,
+    denied: Callable[[bytes, Oid], str],
+    is_lost: Callable[[bytes], bool] = lambda path: False,
+) -> int:
     """Remove denied files from what `checkout --force` put aside in *folder*; return how many.
 
-    Of a file's path any end may be its path in a tree.  Raises: local errors.
+    Of a file's path any end may be its path in a tree.  What was put aside is what somebody had changed:
+    where a path from the top *is_lost*, it goes whatever it holds.  Raises: local errors.
     """
     removed = 0
     top = os.fsencode(folder)
@@ -26,7 +32,8 @@ def erase_replaced(disk: Disk, folder: str, denied: Callable[[bytes, Oid], str])
         for name in names:
             path = os.path.join(here, name)
             inside = os.path.relpath(path, top)
-            if _is_denied(path, inside, denied):
+            # The first part says when it was put aside.
+            if is_lost(inside.partition(b"/")[2]) or _is_denied(path, inside, denied):
                 unlink(disk, path)
                 removed += 1
         for name in folders:

@@ -269,6 +269,7 @@ class RemoteView:
     roots: set[bytes] = field(default_factory=set)
     erased: set[bytes] = field(default_factory=set)
     """Commitments that erasure records name (chapter 13), and those that commits say they left out."""
+    has_records: bool = False
     entries: int = 0
 
 
@@ -291,6 +292,7 @@ def read_remote(folder: Path) -> RemoteView:
         previous = derived("journal entry", text)
         expect(entry["kind"] in ("commit", "deny", "close"), f"an entry of the kind {entry['kind']}")
         if entry["kind"] != "commit":
+            view.has_records = True
             _take_redacted(view, body["record"].get("redact", {}).items())
             continue
         _take_redacted(view, body.get("redacted", ()))

@@ -21,6 +21,7 @@ _ATOMIC = "tests/disk/test_atomic.py"
 _CRASH = "tests/workspace/test_crash.py"
 _CACHE_PURGE = "tests/erasure/test_cache_purge.py"
 _DAMAGE = "tests/transfer/test_damage.py"
+_FAULTS = "tests/faults/test_sweep.py"
 _GC = "tests/ops/test_gc.py"
 _STATUS = "tests/ops/test_status.py"
 _REFUSALS = "tests/e2e/erasure/test_refusals.py"
@@ -244,6 +245,18 @@ RULES: dict[str, Rule] = {
         '        objects = [{"Key": self.client.path(one.key), **_version(one)} for one in stored]\n',
         '        objects = [{"Key": self.client.path(one.key)} for one in stored]\n',
         (f"{_THREE_VERSIONS}::test_every_version_marker_and_upload_of_what_held_it_is_gone[Enabled]",),
+    ),
+    "an erasure begins before its record is published": Rule(
+        "dataver/ops/purge_run.py",
+        "    for place in ready:\n        publish_record(",
+        "    gone = frozenset(c for cs in found.record.redact.values() for c in cs)\n"
+        "    denied = dict.fromkeys(found.record.deny, found.record.uid)\n"
+        "    examiner = Examiner(ErasureState(erased=Erased(gone, {}), denied=denied), secret)\n"
+        "    for place in ready:\n"
+        "        writer = (repo.clone_id, repo.repo_id)\n"
+        "        purge_remote(place.remote, place.eraser, examiner, writer=writer, since_s=0)\n"
+        "        publish_record(",
+        (f"{_FAULTS}::test_a_command_that_fails_at_a_sampled_system_call_keeps_every_promise[purge]",),
     ),
     "an erasure does not wait for writers from before its record": Rule(
         "dataver/erasure/remote_purge.py",

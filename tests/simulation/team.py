@@ -30,10 +30,14 @@ class Team(User):
         if not hasattr(self, "machine"):
             return
         try:
+            self.last_act()
             self.restore_into_a_fresh_clone(self.most_restored)
             self.tally.restored += not self.is_remote_harmed
         finally:
             self.machine.close()
+
+    def last_act(self) -> None:
+        """Do what an example ends with, before everything that was pushed is restored."""
 
     # -- clones
 

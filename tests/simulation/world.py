@@ -30,6 +30,9 @@ from dataver.ops.gc import gc
 from dataver.ops.gc_remote import gc_remote
 from dataver.ops.init import init
 from dataver.ops.pull import pull
+from dataver.ops.purge_plan import purge_plan
+from dataver.ops.purge_report import purge_list
+from dataver.ops.purge_run import purge_resume, purge_run
 from dataver.ops.push import push
 from dataver.ops.remotes import remote_add
 from dataver.ops.status import status
@@ -38,6 +41,7 @@ from dataver.repo import Repo
 from dataver.store.bucket import Bucket
 from dataver.store.memory import MemoryBucket
 from dataver.store.remote import Remote, Surroundings
+from dataver.store.removal import MOST_SKEW_S
 from dataver.transfer.connect import folder_of
 from tests.simulation.bucket import SimulatedBucket
 from tests.simulation.clock import SimulatedClock
@@ -47,6 +51,8 @@ from tests.workspace.sandbox import LARGE, noise
 
 URL = "memory://simulation"
 _DATA = "data"
+# Nobody is there to be asked.
+_OVERRIDES = {"transfer.jobs": "1", "purge.max_auto": "100"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ class SimulatedRepo(Repo):
     """A repository whose remote lies behind the simulated line."""
 
     def __init__(self, top: Path, disk: Disk, clock: Clock, bucket: Bucket) -> None:
-        super().__init__(str(top), disk=disk, clock=clock, overrides={"transfer.jobs": "1"})
+        super().__init__(str(top), disk=disk, clock=clock, overrides=_OVERRIDES)
         self._bucket = bucket
         self._opened: dict[str, Remote] = {}
 
@@ -226,10 +232,26 @@ class World:
         shutil.rmtree(self.folder)
 
     def run(self, verb: str, top: Path, *, fault: Fault | None = None, flag: bool = False) -> Outcome:
+        return self._ended(lambda repo: _VERBS[verb](repo, flag), top, fault)
+
+    @property
+    def may_erase(self) -> bool:
+        """Whether ages mean anything on the remote: else nothing is removed there."""
+        return abs(self.bucket.ahead_s) <= MOST_SKEW_S
+
+    def erase(self, top: Path, path: bytes, *, fault: Fault | None = None) -> Outcome:
+        """Erase what lies at *path* of the target from every version; go on where it was begun."""
+        return self._ended(lambda repo: _erase(repo, path), top, fault)
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by."""
+        self.clock.sleep(seconds)
+
+    def _ended(self, act: Callable[[Repo], Result], top: Path, fault: Fault | None) -> Outcome:
         self.power.arm(fault)
         try:
             with SimulatedRepo(top, self.disk, self.clock, self.bucket) as repo:
-                result = _VERBS[verb](repo, flag)
+                result = act(repo)
         except Crash:
             return Outcome(-9, is_crashed=True, is_struck=True)
         except DataverError as error:
@@ -268,6 +290,15 @@ def _seen(result: StatusResult) -> Seen | None:
             changed = frozenset(path.removeprefix(b"data/") for path in paths)
             return Seen(target.state, changed, target.absent)
     return None
+
+
+def _erase(repo: Repo, path: bytes) -> Result:
+    open_ones = [one for one in purge_list(repo).erasures if one.state != "closed"]
+    if open_ones:
+        return purge_resume(repo, open_ones[0].erasure)
+    selected = os.path.join(repo.top, _DATA, os.fsdecode(path))
+    plan = purge_plan(repo, paths=[selected], shared="erase")
+    return purge_run(repo, plan.plan) if plan.plan else plan
 
 
 _VERBS: dict[str, Callable[[Repo, bool], Result]] = {

@@ -13,7 +13,8 @@ from tests.e2e.erasure.bench import Case, folder_store, other_files, said, survi
 from tests.faults import strace
 
 _CALLS = ("rename,renameat,renameat2,link,linkat", "unlink,unlinkat")
-_POINTS = [(call, number) for call in _CALLS for number in (1, 2, 3, 5, 8, 13, 21, 34)]
+# tests/faults breaks every call of the run, and resumes it where it was begun.
+_POINTS = [(call, number) for call in _CALLS for number in (2, 8, 21)]
 
 
 def _killed_at(case: Case, plan: str, number: int, call: str) -> bool:

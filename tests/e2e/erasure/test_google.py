@@ -1,4 +1,4 @@
-"""An erasure on Google Cloud Storage, as far as the emulator plays it: it keeps one version of each object."""
+"""An erasure on Google Cloud Storage, as the emulator plays it: with one version of each object."""
 
 from __future__ import annotations
 

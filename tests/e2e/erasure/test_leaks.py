@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.cli import Json, Result, finish, start
 from tests.e2e.erasure.bench import (
     FOLDER,
     LARGE,
@@ -17,19 +18,23 @@ from tests.e2e.erasure.bench import (
     Case,
     folder_store,
     other_files,
+    pointers_of,
+    said,
     survivors,
 )
 from tests.e2e.project import Project, blob, new_project
+from tests.erasure.nowhere import nowhere
+from tests.erasure.signing import new_key
 
 
 def _secret(number: int) -> bytes:
     return MARKER + f"more {number}\n".encode()
 
 
-def _bare(tmp_path: Path, name: str = "churn") -> Project:
-    """Give a project without data whose remote is the folder `store`."""
+def _bare(tmp_path: Path, name: str = "churn", store: str = "store") -> Project:
+    """Give a project without data whose remote is the folder *store*."""
     project = new_project(tmp_path / name, tmp_path / "home")
-    folder_store(tmp_path).configure(project)
+    folder_store(tmp_path, store).configure(project)
     project.git("add", ".dataver")
     project.git("commit", "-qm", "Name the remote")
     return project
@@ -74,8 +79,8 @@ def test_a_stash_a_conflict_and_an_uncommitted_pointer_are_versions_too(folder_c
 def test_a_merge_under_way_loses_both_sides(folder_case: Case) -> None:
     project = folder_case.project
     project.git("checkout", "-qb", "left")
-    left = {f"{FOLDER}/note.txt": _secret(1), "data/readme.txt": "left\n"}
-    right = {f"{FOLDER}/note.txt": _secret(2), "data/readme.txt": "right\n"}
+    left: dict[str, str | bytes] = {f"{FOLDER}/note.txt": _secret(1), "data/readme.txt": "left\n"}
+    right: dict[str, str | bytes] = {f"{FOLDER}/note.txt": _secret(2), "data/readme.txt": "right\n"}
     project.write(left)
     project.record("data")
     project.git("checkout", "-q", "main")
@@ -254,3 +259,358 @@ def test_unlinked_content_stays_at_the_same_path_of_another_dataset(tmp_path: Pa
         assert not (one.root / "one/empty.txt").exists()
         assert one.read("two/a.txt") == "the same\n"
         assert one.read("two/empty.txt") == ""
+
+
+def test_what_is_found_in_a_range_is_erased_from_every_version(folder_case: Case) -> None:
+    project = folder_case.project
+    project.write({"data/readme.txt": "version 4\n"})
+    project.record("data", tag="v4")
+    project.run("push")
+
+    plan = folder_case.plan("--rev", "v2..v3")
+    project.run("purge", "run", plan["data"]["plan"])
+
+    assert plan["data"]["shared"] == []
+    for tag in ("v3", "v4"):
+        assert not any(PERSON in path for path in survivors(project, tag))
+
+
+# -- caches that are shared, trash and plans ------------------------------------------------------
+
+
+def _shares_cache(project: Project, tmp_path: Path) -> None:
+    project.run("config", "set", "--local", "cache.dir", str(tmp_path / "shared-cache"))
+
+
+def test_two_clones_with_one_cache_are_no_strangers(folder_case: Case) -> None:
+    project, mate = folder_case.project, folder_case.project.clone("mate")
+    for one in (project, mate):
+        _shares_cache(one, folder_case.tmp)
+        one.run("pull")
+    project.drop_cache()
+
+    erasure = folder_case.erase()
+    mate.run("pull")
+
+    shared = folder_case.tmp / "shared-cache"
+    assert folder_case.found(project, mate, others=[shared]) == []
+    for one in (project, mate):
+        assert one.ask("purge", "verify", erasure)["local"] == "ABSENT"
+        assert survivors(one, "v3") == other_files(3)
+
+
+def test_another_repository_in_the_same_cache_keeps_what_is_its_own(tmp_path: Path) -> None:
+    projects = [_bare(tmp_path, name, f"store-{name}") for name in ("ours", "theirs")]
+    for number, one in enumerate(projects):
+        _shares_cache(one, tmp_path)
+        one.write({"data/a.txt": "the same\n", "data/b.txt": f"of {number}\n", "data/empty.txt": ""})
+        one.record("data")
+        one.run("push")
+    ours, theirs = projects
+    selected = ("--path", "data/a.txt", "--path", "data/empty.txt")
+
+    refused = ours.run("--json", "purge", "plan", *selected, expect=10)
+    erasure = _erase(ours, *selected, "--shared", "unlink")
+
+    assert "theirs" in refused.text
+    # Nothing of ours names it any more, here or there.
+    assert nowhere([tmp_path / "store-ours"], contents=[b"the same\n"]) == []
+    assert not (ours.root / "data/a.txt").exists()
+    assert ours.ask("purge", "verify", erasure)["local"] == "ABSENT"
+    shutil.rmtree(theirs.root / "data")
+    theirs.run("checkout")
+    assert theirs.read("data/a.txt") == "the same\n"
+    for one in (theirs, ours):
+        one.run("verify")
+        one.run("gc")
+        one.run("gc", "--now")
+    ours.run("checkout")
+    assert ours.read("data/b.txt") == "of 0\n"
+    ours.run("verify")
+
+
+def test_neither_trash_nor_an_undone_gc_brings_it_back(folder_case: Case) -> None:
+    project = folder_case.project
+    project.write({f"{FOLDER}/lost.txt": _secret(1), f"{FOLDER}/lost.bin": MARKER + blob(5, 90_000)})
+    project.run("add", "data")
+    project.git("reset", "-q", "--hard")
+    project.run("checkout")
+    project.git("reflog", "expire", "--expire=now", "--all")
+    project.run("gc")
+    project.write({f"{FOLDER}/note.txt": _secret(2)})
+    project.run("checkout", "--force")
+    folder_case.contents += [_secret(1), MARKER + blob(5, 90_000)]
+
+    folder_case.erase()
+    project.run("gc", "--undo", expect=None)
+
+    assert folder_case.found() == []
+
+
+def test_a_plan_that_was_made_elsewhere_names_nobody_afterwards(folder_case: Case) -> None:
+    mate = folder_case.mate()
+    _plan(mate, "--path", SELECTED)
+    folder_case.erase()
+
+    mate.run("pull")
+
+    assert folder_case.found(folder_case.project, mate) == []
+
+
+# -- remotes --------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_push_left_is_gone(folder_case: Case) -> None:
+    """Packs without a segment, segments without an entry, temp files, and a lease that looks alive."""
+    project, store = folder_case.project, Path(folder_case.store.url)
+    before = {path.relative_to(store) for path in store.rglob("*") if path.is_file()}
+    spare = folder_case.tmp / "spare"
+    shutil.copytree(store, spare)
+    mate = folder_case.mate()
+    mate.write({f"{FOLDER}/late.txt": _secret(1), f"{FOLDER}/late.bin": MARKER + blob(6, LARGE)})
+    mate.record("data")
+    mate.run("push")
+    folder_case.contents += [_secret(1), MARKER + blob(6, LARGE)]
+    for path in sorted(store.rglob("*")):
+        inside = path.relative_to(store)
+        if path.is_file() and inside not in before and inside.parts[0] not in ("packs", "segments"):
+            path.unlink()
+        elif path.is_file() and (spare / inside).exists():
+            shutil.copy2(spare / inside, path)
+    orphan = next(
+        p for p in sorted((store / "packs").rglob("*")) if p.is_file() and p.relative_to(store) not in before
+    )
+    (orphan.parent / ".dataver-tmp-1-2-3").write_bytes(orphan.read_bytes()[:1000])
+    shutil.rmtree(spare)
+    late = folder_case.tmp / "late"
+    for number, content in enumerate((_secret(1), MARKER + blob(6, LARGE))):
+        late.with_suffix(f".{number}").write_bytes(content)
+    plan = folder_case.plan("--file", str(late.with_suffix(".0")), "--file", str(late.with_suffix(".1")))
+
+    result = project.run("purge", "run", plan["data"]["plan"], expect=None)
+
+    assert result.exit == 0, said(result)
+    assert folder_case.found() == []
+
+
+def test_versions_that_a_gc_left_in_the_bucket_are_gone(s3_case: Case) -> None:
+    case, project = s3_case, s3_case.project
+    project.git("checkout", "-qb", "side")
+    project.write({f"{FOLDER}/side.txt": _secret(1), f"{FOLDER}/side.bin": MARKER + blob(6, 90_000)})
+    project.record("data")
+    project.run("push")
+    project.git("checkout", "-q", "main")
+    project.git("branch", "-qD", "side")
+    project.git("reflog", "expire", "--expire=now", "--all")
+    project.run("checkout")
+    project.run("gc", "--remote", "--apply", "--now", expect=None)
+    project.run("gc", "--now")
+    case.contents += [_secret(1), MARKER + blob(6, 90_000)]
+
+    case.erase()
+
+    assert case.found() == []
+    assert survivors(project, "v2") == other_files(2)
+
+
+# -- other people's data --------------------------------------------------------------------------
+
+
+def _pictures(project: Project, tags: tuple[str, ...]) -> dict[str, dict[str, bytes]]:
+    return {tag: survivors(project, tag) for tag in tags}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_two_erasures_from_two_clones_commute_and_all_else_restores(
+    folder_case: Case, is_first: bool
+) -> None:
+    project, mate = folder_case.project, folder_case.mate()
+    pointers = pointers_of(project)
+    plans = [
+        (project, _plan(project, "--path", SELECTED)),
+        (mate, _plan(mate, "--path", "data/users/u2/note.txt")),
+    ]
+    for one, plan in plans if is_first else reversed(plans):
+        one.run("purge", "run", plan)
+    for one in (project, mate):
+        one.run("pull")
+
+    for command in ("verify", "verify --remote", "gc --remote --apply", "push --all", "gc", "verify"):
+        project.run(*command.split())
+    fresh = project.clone("fresh")
+    for one in (mate, fresh):
+        one.run("fetch", "--all")
+
+    expected = {}
+    for version in (1, 2, 3):
+        files = other_files(version)
+        del files["data/users/u2/note.txt"]
+        expected[f"v{version}"] = files
+    for one in (project, mate, fresh):
+        assert _pictures(one, ("v1", "v2", "v3")) == expected
+        assert pointers_of(one) == pointers
+        assert folder_case.found(one) == []
+
+
+def test_pushes_while_an_erasure_runs_lose_nothing_and_bring_nothing_back(folder_case: Case) -> None:
+    project = folder_case.project
+    mates = [folder_case.mate(f"mate{number}") for number in range(3)]
+    for number, mate in enumerate(mates):
+        mate.git("checkout", "-qb", f"work{number}")
+    plan = _plan(project, "--path", SELECTED)
+    running = start("purge", "run", plan, cwd=project.root, env=project.env)
+    for turn in range(3):
+        pushing = []
+        for number, mate in enumerate(mates):
+            mate.write(
+                {f"data/of{number}.txt": f"{turn}\n", f"data/of{number}.bin": blob(turn * 9 + number, 80_000)}
+            )
+            mate.run("add", "data")
+            mate.commit(tag=f"t{number}{turn}")
+            pushing.append(start("push", cwd=mate.root, env=mate.env))
+        for child in pushing:
+            assert finish(child).exit in (0, 20)
+    finish(running)
+    erasure = project.ask("purge", "list")["erasures"][0]["erasure"]
+    project.run("purge", "resume", erasure, expect=None)
+    for mate in mates:
+        mate.run("push", "--all")
+        mate.run("pull")
+    project.run("purge", "resume", erasure)
+
+    assert folder_case.found(project, *mates) == []
+    for number, mate in enumerate(mates):
+        fresh = mate.clone(f"fresh{number}")
+        fresh.run("fetch", "--all")
+        for turn in range(3):
+            files = survivors(fresh, f"t{number}{turn}")
+            assert files[f"data/of{number}.txt"] == f"{turn}\n".encode()
+            assert files[f"data/of{number}.bin"] == blob(turn * 9 + number, 80_000)
+        fresh.run("verify", "--remote")
+
+
+def test_a_work_tree_that_was_restored_is_seen_and_swept(folder_case: Case) -> None:
+    project = folder_case.project
+    shutil.copytree(project.root / FOLDER, folder_case.tmp / "backup")
+    erasure = folder_case.erase()
+    shutil.move(folder_case.tmp / "backup", project.root / FOLDER)
+
+    seen = project.run("--json", "purge", "verify", erasure, expect=21)
+    project.run("purge", "sweep", erasure)
+
+    assert seen.data["local"] == "PRESENT"
+    assert folder_case.found() == []
+    assert project.ask("purge", "verify", erasure)["local"] == "ABSENT"
+
+
+# -- what is said ---------------------------------------------------------------------------------
+
+
+def test_nothing_that_is_printed_afterwards_names_the_person(folder_case: Case) -> None:
+    project = folder_case.project
+    erasure = folder_case.erase()
+    mate = folder_case.project.clone("mate")
+    mate.run("pull")
+
+    for one in (project, mate):
+        for command in (
+            "status",
+            "checkout",
+            "pull",
+            "push",
+            "verify",
+            f"purge verify {erasure}",
+            "gc",
+            "log",
+            "ls",
+        ):
+            for option in ("--debug", "-v", "--json"):
+                result = one.run(option, *command.split(), expect=None)
+                assert PERSON not in result.text, (command, option)
+                if option == "--json":
+                    assert result.json["schema"].startswith("dataver.")
+
+
+# -- rows of tables -------------------------------------------------------------------------------
+
+
+def _rows(*people: str, more: str = "") -> str:
+    return "user,n\n" + "".join(f"{person},{n}\n" for n, person in enumerate(people)) + more
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Project:
+    """Give a project with a table, pushed, and a signer."""
+    project = _bare(tmp_path)
+    project.write({"data/t.csv": _rows(PERSON, "u2", "u3"), "data/other.txt": "stays\n"})
+    project.record("data", tag="v1")
+    project.run("push")
+    key = new_key(tmp_path, "key")
+    project.run("purge", "signers", f"{key.path}.pub", "--signing-key", str(key.path))
+    project.git("commit", "-qam", "Appoint")
+    return project
+
+
+def _plan_rows(project: Project, person: str, *more: str, expect: int | None = 0) -> Json:
+    subjects = project.root.parent / "subjects"
+    subjects.write_text(f"{person}\n")
+    asked = ("--rows", "data/t.csv", "--key", "user", "--subject-file", str(subjects), *more)
+    found = project.run("--json", "purge", "plan", *asked, expect=expect).json
+    subjects.unlink()
+    return found
+
+
+def _run_rows(project: Project, plan: Json, expect: int | None = 0) -> Result:
+    key = str(project.root.parent / "key")
+    return project.run("--json", "purge", "run", plan["data"]["plan"], "--signing-key", key, expect=expect)
+
+
+def test_rows_leave_a_stash_and_another_branch_too(table: Project, tmp_path: Path) -> None:
+    table.git("checkout", "-qb", "side")
+    table.write({"data/t.csv": _rows("u9", PERSON, more="side,1\n")})
+    table.record("data", tag="side")
+    table.git("checkout", "-q", "main")
+    table.run("checkout")
+    table.write({"data/t.csv": _rows("u8", PERSON, more="stashed,1\n")})
+    table.run("add", "data")
+    table.git("stash")
+    table.run("checkout")
+    table.run("push", "--all")
+
+    _run_rows(table, _plan_rows(table, PERSON))
+
+    assert nowhere([tmp_path / "store", table.root], contents=[PERSON.encode()]) == []
+    table.run("fetch", "--all")
+    assert survivors(table, "side")["data/t.csv"] == b"user,n\nu9,0\nside,1\n"
+    table.git("checkout", "-q", "main")
+    table.git("stash", "pop")
+    table.run("checkout")
+    assert table.read("data/t.csv") == "user,n\nu8,0\nstashed,1\n"
+
+
+def test_a_table_that_also_lies_elsewhere_is_shared(table: Project, tmp_path: Path) -> None:
+    table.write({"data/copy.csv": table.read("data/t.csv")})
+    table.record("data", tag="v2")
+    table.run("push")
+
+    refused = _plan_rows(table, PERSON, expect=10)
+    _run_rows(table, _plan_rows(table, PERSON, "--shared", "erase"))
+
+    assert "data/copy.csv" in str(refused)
+    assert nowhere([tmp_path / "store", table.root], contents=[PERSON.encode()]) == []
+
+
+def test_two_plans_for_rows_of_one_table_do_not_break_the_journal(table: Project, tmp_path: Path) -> None:
+    first, second = _plan_rows(table, PERSON), _plan_rows(table, "u2")
+    _run_rows(table, first)
+
+    refused = _run_rows(table, second, expect=None)
+    _run_rows(table, _plan_rows(table, "u2"))
+
+    assert refused.exit == 2
+    assert "purge plan" in refused.hint
+    fresh = table.clone("fresh")
+    fresh.run("pull")
+    assert fresh.read("data/t.csv") == "user,n\nu3,2\n"
+    places = [tmp_path / "store", table.root, fresh.root]
+    assert nowhere(places, contents=[PERSON.encode(), b"u2,"]) == []
