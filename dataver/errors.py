@@ -707,9 +707,9 @@ class UnknownErasureError(DataverError):
     code = "no-erasure"
     exit_status = 2
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, hint: str = "dataver purge list") -> None:
         self.name = name
-        super().__init__(f"no record names {name}", hint="dataver purge list")
+        super().__init__(f"no record names {name}", hint=hint)
 
 
 class UnreadableTableError(DataverError):

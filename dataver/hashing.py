@@ -94,6 +94,19 @@ def keyed(key: bytes, data: Buffer, size: int = 32) -> bytes:
     return blake3(data, key=key).digest(length=size)
 
 
+def keyer(key: bytes, size: int) -> Callable[[Buffer], bytes]:
+    """Return `keyed` with *key* and *size* set up once, for a loop over many small inputs."""
+    assert len(key) == _BLAKE3_KEY_SIZE
+    copy = blake3(key=key).copy
+
+    def keyed_one(data: Buffer) -> bytes:
+        one = copy()
+        one.update(data)
+        return one.digest(length=size)
+
+    return keyed_one
+
+
 def xxh3_64(data: Buffer) -> int:
     """Return the 64-bit xxHash3 of *data*: a checksum against accidents, never an identity."""
     return xxhash.xxh3_64_intdigest(data)

@@ -37,6 +37,8 @@ class Examiner:
         self._state, self._secret = state, secret
         self._of: Callable[[Oid], str] = lambda oid: ""
         self._at: Callable[[bytes, Oid], str] = lambda path, oid: ""
+        self._last: tuple[Leaf, frozenset[bytes]] | None = None
+        """The leaf that `denied_in` was asked about last, and what it said: `redacted` asks again."""
         if secret is not None:
             self._of, self._at = denier(state, secret), entry_denier(state, secret)
 
@@ -59,6 +61,12 @@ class Examiner:
 
     def denied_in(self, leaf: Leaf) -> frozenset[bytes]:
         """Return the commitments of the entries that *leaf* shows and must not."""
+        last = self._last
+        if last is None or last[0] is not leaf:
+            last = self._last = leaf, self._denied_in(leaf)
+        return last[1]
+
+    def _denied_in(self, leaf: Leaf) -> frozenset[bytes]:
         erased = self._state.erased
         found = {c for c in leaf.commitments if c in erased.entries or c in erased.substitutes}
         if self._state.denied:

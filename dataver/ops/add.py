@@ -10,7 +10,7 @@ from dataver.formats.pointer import Pointer, encode_pointer, pointer_of, size_te
 from dataver.hashing import ALGORITHM_CODES
 from dataver.model.results import AddedTarget, AddResult
 from dataver.ops.holding import as_it_is_now, gitfiles_lock, held
-from dataver.ops.obeying import obey_here
+from dataver.ops.obeying import note_checked, obey_here
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
 from dataver.workspace import gitfiles
@@ -51,6 +51,7 @@ def add(
     failed += obeyed.failed
     done: list[AddedTarget] = []
     warnings: list[Failure] = []
+    packs: list[str] = []
     if not dry_run:
         sweep_beside(repo.workspace, repo.git, (i.target for i in plan))
     for intake in plan:
@@ -72,6 +73,7 @@ def add(
                 )
                 failed += addition.failed
                 warnings += addition.warnings
+                packs += addition.packs
                 if not dry_run:
                     _publish(repo, intake, addition, stage=stage, untrack=untrack, progress=progress)
             done.append(_result(intake, addition, is_staged=stage and not dry_run))
@@ -82,6 +84,8 @@ def add(
     if any(failure.code == DeniedContentError.code for failure in failed):
         # What was read of refused files must not stay in the cache.
         failed += obey_here(repo, progress=progress, keeps_files=True).failed
+    elif packs:
+        note_checked(repo, packs)  # every content was compared with the records on its way
     result = AddResult(tuple(done), dry_run, failed=tuple(failed), warnings=tuple(warnings))
     if link and not dry_run and not exit_status_of(result.failed):
         from dataver.ops.checkout import checkout  # a verb after a verb, only where asked for

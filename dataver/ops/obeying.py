@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from dataver.erasure.cache_examine import CacheFindings, examine_cache
@@ -91,6 +91,20 @@ def obey_here(
     return _Obeying(repo, progress).run(force=force, keeps_files=keeps_files, again=again)
 
 
+def is_clean_here(repo: Repo) -> bool:
+    """Tell, by a few stats, whether this clone has obeyed all and its cache is as it was then."""
+    return has_records(repo.common_folder) and _Obeying(repo, SILENT).is_clean()
+
+
+def note_checked(repo: Repo, packs: Iterable[str]) -> None:
+    """Note that *packs*, just written into the cache, hold nothing that is denied."""
+    if not has_records(repo.common_folder):
+        return
+    note = load_note(repo.cache_folder, repo.repo_id)
+    if note is not None and note.state == digest_of(repo.erasures, has_secret=repo.secret is not None):
+        save_note(repo.cache, repo.repo_id, note._replace(packs=note.packs.union(packs)))
+
+
 class _Obeying:
     """One look at what is to be done, and the doing of it."""
 
@@ -140,6 +154,11 @@ class _Obeying:
             self._done.copies = sorted(segment_copies(self._copies_folder))
             self._done.save(repo)
         return self._said()
+
+    def is_clean(self) -> bool:
+        """Tell whether `run` would find nothing new, the copies of segments apart."""
+        state = self._done.state if self._basis() == self._done.basis else ""
+        return bool(state) and not self._is_cache_unseen(state)
 
     def _basis(self) -> list[object]:
         repo = self._repo

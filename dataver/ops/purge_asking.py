@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dataver.disk.digest import digest_file
 from dataver.erasure.deny import EMPTY_OIDS
-from dataver.errors import UsageError, local_error
+from dataver.errors import HostileInputError, UnsupportedError, UsageError, local_error
 from dataver.hashing import ALGORITHM_NAMES, BLAKE3
 from dataver.model.names import Oid, oid_of_digest, parse_oid
 from dataver.ops.purge_choosing import Wanted
@@ -44,7 +44,7 @@ def check_asked(asked: Asked, due: str) -> None:
     if bool(asked.rows) != bool(asked.key) or (asked.rows and not asked.subjects):
         raise UsageError("--rows goes with --key and --subject-file", hint="dataver purge plan --help")
     if due and not _DATE.fullmatch(due):
-        raise UsageError(f"--due {due!r} is no date such as 2026-03-02")
+        raise UsageError(f"--due {due!r} is no date such as 2026-03-02", hint="dataver purge plan --help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,21 @@ def seek(repo: Repo, asked: Asked, versions: Versions, reader: Reader, remotes: 
 
 
 def _contents(repo: Repo, asked: Asked) -> frozenset[Oid]:
-    found = {parse_oid(text) for text in asked.oids}
+    found = {_oid(text) for text in asked.oids}
     for path in asked.files:
         found.update(_oids_of_file(os.path.join(repo.cwd, os.fsdecode(path)), repo))
     if found & EMPTY_OIDS:
         raise UsageError("a file without content tells nothing: select it by its path")
     return frozenset(found)
+
+
+def _oid(text: str) -> Oid:
+    try:
+        return parse_oid(text)
+    except (UnsupportedError, HostileInputError) as error:
+        raise UsageError(
+            f"--oid {text!r} is no content id such as blake3:<64 hex>", hint="dataver ls --json PATH"
+        ) from error
 
 
 def selectable_of(repo: Repo, asked: Asked, versions: Versions) -> frozenset[int] | None:

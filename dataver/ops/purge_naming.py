@@ -26,5 +26,5 @@ def hold_uid_of(repo: Repo, name: str) -> bytes:
         if record.kind == HOLD and digits and uid.hex().startswith(digits)
     ]
     if len(found) != 1:
-        raise UnknownErasureError(name)
+        raise UnknownErasureError(name, hint="dataver hold list")
     return found[0]

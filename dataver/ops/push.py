@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dataver.model.results import PushResult
 from dataver.ops.acknowledging import acknowledge
 from dataver.ops.exchange import ends_of, explained, meet_obeying, select_versions, share_secret
-from dataver.ops.obeying import NOTHING, obey_here
+from dataver.ops.obeying import NOTHING, is_clean_here, obey_here
 from dataver.ops.spending import Meter
 from dataver.progress import SILENT, Progress
 from dataver.repo import Repo
@@ -94,7 +95,11 @@ def _send(
     for number in range(_TRIES):
         try:
             writer = Writer(repo.clone_id, repo.repo_id)
-            done = send(ends_of(repo, place, jobs), versions, writer, dry_run=dry_run, progress=progress)
+            ends = ends_of(repo, place, jobs)
+            if ends.denies is not None and is_clean_here(repo):
+                # Nothing that is denied lies in the cache, so none of it can be sent.
+                ends = replace(ends, denies=None)
+            done = send(ends, versions, writer, dry_run=dry_run, progress=progress)
         except OvertakenError:
             if number == _TRIES - 1:
                 raise

@@ -32,6 +32,8 @@ class CacheWriter:
         self._open: dict[str, PackWriter] = {}
         self._packs: list[WrittenPack] = []
         self._blobs: list[tuple[str, Oid]] = []
+        self.published: list[str] = []
+        """Names of the packs that `commit` made part of the cache."""
 
     def __enter__(self) -> CacheWriter:
         return self
@@ -70,6 +72,8 @@ class CacheWriter:
         try:
             # One sync covers both; the names of structure come last.
             self._cache.publish([*data, *structure], blobs)
+            self.published += [f"d-{pack.pack_id.hex()}" for pack in data]
+            self.published += [f"s-{pack.pack_id.hex()}" for pack in structure]
         finally:
             for path in [p.path for p in packs] + [temp for temp, _ in blobs]:
                 with contextlib.suppress(OSError):

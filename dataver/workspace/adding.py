@@ -96,6 +96,7 @@ def record_target(
         addition.warnings += twin_warnings(look)
         if not dry_run:
             writer.commit()
+            addition.packs = writer.published
             keys.note(workspace.state, intake.target, addition.root_id)
     if old_root is not None and work.replaces_other:
         addition.warnings.append(replaces_warning(git, intake.target, pointer_of(intake.target), old_root))

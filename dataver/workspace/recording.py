@@ -57,6 +57,8 @@ class Addition:
     """Saves record and index; called once the pointer is written."""
     failed: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
+    packs: list[str] = field(default_factory=list)
+    """Names of the packs that were written into the cache."""
 
 
 class Recording:

@@ -174,7 +174,7 @@ def test_commands_credentials_and_local_settings_may_not_be_committed(name: str)
 def test_the_committed_keys_are_the_ones_that_are_promised() -> None:
     assert {key.name for key in KEYS if key.committed} == {
         *("core.version", "core.hash", "cache.link", "cache.pack_below", "remote.default", "transfer.jobs"),
-        *(f"remote.*.{name}" for name in ("url", "id", "endpoint_url", "region", "anon")),
+        *(f"remote.*.{name}" for name in ("url", "id", "endpoint_url", "region", "anon", "copy")),
         *("purge.max_auto", "purge.grace", "policy.weak_hash", "policy.signers"),
         "policy.pre_commit",
     }

@@ -610,3 +610,33 @@ def test_a_file_under_a_hold_that_nobody_else_has_is_not_overwritten(project: Pa
 
     assert kept.exit_status == 6
     assert [file.read_text() for file in trash.rglob("top.txt")] == ["evidence\n"]
+
+
+def test_a_changed_file_leaves_no_hash_of_what_it_held_in_the_index_of_a_clone_without_cache(
+    project: Path, other: Path
+) -> None:
+    (other / "data/users/u1041/mail.txt").write_text("mine\n")
+    with Repo.open(str(other)) as repo:
+        cache = Path(repo.cache_folder)
+    shutil.rmtree(cache)
+    erase(project)
+
+    with Repo.open(str(other)) as repo:
+        repo.remote().refresh()
+        repo.obey(repo.remote())
+        obey_here(repo)
+
+    assert nowhere([other / ".git/dataver"], oids=MARKS["oids"]) == []
+    assert (other / "data/users/u1041/mail.txt").read_text() == "mine\n"
+
+
+def test_a_damaged_index_is_dropped_since_it_may_tell_of_what_was_erased(project: Path, other: Path) -> None:
+    with Repo.open(str(other)) as repo:
+        status(repo)
+        index = Path(repo.workspace.index_path(b"data"))
+    index.write_bytes(index.read_bytes()[:-3])
+    erase(project)
+
+    deletes_at(other)
+
+    assert left(other) == []
