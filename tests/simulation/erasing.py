@@ -80,9 +80,12 @@ class Erasing(Team):
             return
         self.user()
         path = self.chosen(wish.pick)
-        self.tally.note("purge", worked=bool(path))
-        if path:
-            erased = self.taken(path, {self.root_id} if top == self.top else set())
+        erased = self.taken(path, self.committed | ({self.root_id} if top == self.top else set()))
+        # What versions had there that no commit names goes too, where the remote has them yet: that is
+        # a gc's business, and decides about other files only where contents went from one to another.
+        is_plain = erased == self.taken(path, set(self.trees))
+        self.tally.note("purge", worked=bool(path) and is_plain)
+        if path and is_plain:
             self.purge(top, path, wish.fault)
             self.trees = {root_id: erased.without(tree) for root_id, tree in self.trees.items()}
             self.lost |= erased.contents
@@ -94,11 +97,11 @@ class Erasing(Team):
         found = sorted({path for root_id in self.committed for path in files(self.trees[root_id])})
         return found[pick % len(found)] if found else b""
 
-    def taken(self, selected: bytes, uncommitted: set[bytes]) -> Erased:
+    def taken(self, selected: bytes, roots: set[bytes]) -> Erased:
         """Return what goes with a path, or with all below it where it is a folder elsewhere."""
         found = {
             (path, content)
-            for root_id in self.committed | uncommitted
+            for root_id in roots
             for path, (_, content) in files(self.trees[root_id]).items()
             if path == selected or path.startswith(selected + b"/")
         }

@@ -71,7 +71,7 @@ class Team(User):
         tree = tree_on_disk(top / "data")
         if self.machine.run("add", top).exit or self.machine.run("push", top).exit:
             assert self.is_remote_harmed
-            run_git(top, "checkout", "-q", "data.dv")
+            run_git(top, "checkout", "-q", "HEAD", "--", "data.dv")  # what `add` staged, too
             (top / "data" / f"by{number}").unlink()
             return False
         root_id = pointer_at(top).root_id
