@@ -90,16 +90,11 @@ def erase_target(
         workspace.hash_fresh(look, algorithm, jobs=jobs, progress=progress)
         done.failed += look.failed
         _remove(workspace, look, look.snapshot, denied, everything, done)
+    is_new = look.snapshot is None or bool(look.snapshot.gone)
     if look.columns is None:
         workspace.drop_index(target)  # one that is damaged cannot be read, and may tell of it all the same
     # A file that was changed since is not removed, and its row still has what it held before.
-    elif (
-        done.files
-        or everything
-        or look.snapshot is None
-        or look.snapshot.gone
-        or _tells(look.columns, denied, frozenset())
-    ):
+    elif is_new or done.files or everything or _tells(look.columns, denied, frozenset()):
         _index_anew(workspace, target)
     if record is not None and everything:
         cleaned = _cleaned(record, trees, lost)
