@@ -53,8 +53,8 @@ RULES: dict[str, Rule] = {
     ),
     "the pointer is written although its objects are not": Rule(
         "dataver/workspace/adding.py",
-        "        if not dry_run:\n            writer.commit()\n",
-        "",
+        "            writer.commit()\n            addition.packs",
+        "            addition.packs",
         (f"{_CRASH}::test_after_a_power_loss_a_pointer_names_only_what_is_there",),
     ),
     "a file is unlinked before its successor is there": Rule(
