@@ -15,6 +15,7 @@ FOUND: tuple[tuple[str, bytes], ...] = (
     ("neighbour", b'version = 1\nhost = "h"\nroot = "/r"\ngit = "\\u0000"\n'),
     ("neighbour", b'version = 1\nhost = "h"\nroot = "\\ud800"\n'),
     ("rows", b";id\r1;u1\r\n2;u2\r"),
+    ("pages", b"\0\x15\0))\0\xf7" + b"\xff" * 8 + b"i" + b"\xff" * 4),
 )
 """(target, input) of every defect that fuzzing found; it must never come back."""
 

@@ -49,12 +49,10 @@ class _Compact:
         if kind == _I8:
             return self._byte()
         if kind == _DOUBLE:
-            self.at += 8
+            self._bytes(8)
             return None
         if kind == _BINARY:
-            size = self._unsigned()
-            self.at += size
-            return self._data[self.at - size : self.at]
+            return self._bytes(self._unsigned())
         if kind == _STRUCT:
             return self.struct(depth + 1)
         if kind == _LIST:
@@ -66,6 +64,13 @@ class _Compact:
                     self._value(head & 15, depth + 1)
             return None
         raise ValueError(f"type {kind}")
+
+    def _bytes(self, size: int) -> bytes:
+        # A list may claim any number of elements: what lies behind the end must end it.
+        if size > len(self._data) - self.at:
+            raise ValueError("truncated")
+        self.at += size
+        return self._data[self.at - size : self.at]
 
     def _byte(self) -> int:
         self.at += 1
