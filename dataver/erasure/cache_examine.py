@@ -6,12 +6,12 @@ Opens every leaf and root that lies there, in `packs/` and in `trash/`; of conte
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dataver.erasure.deny import EMPTY_OIDS
-from dataver.erasure.examine import Examiner, telling_guide
+from dataver.erasure.examine import Examiner, first_shown, shown_entries, telling_guide
 from dataver.errors import DataverError, Failure, FormatError, HostileInputError, UnsupportedError
 from dataver.formats.pack import Row
 from dataver.formats.root import decode_root
@@ -150,7 +150,8 @@ def _unnamed(cache: Cache, examiner: Examiner, foreign: frozenset[bytes], conten
             except DataverError:
                 return set()  # who knows what it names
             denied = frozenset[bytes]() if leaf.leaf_id in foreign else examiner.denied_in(leaf)
-            left.difference_update(e.oid for e, c in _shown(leaf) if e.oid is not None and c not in denied)
+            shown = (e.oid for e, c in shown_entries(leaf) if c not in denied)
+            left.difference_update(oid for oid in shown if oid is not None)
     return left
 
 
@@ -230,7 +231,7 @@ class _Examination:
         if leaf.substitutes:
             found.known[leaf.leaf_id] = leaf.substitutes
         denied = examiner.denied_in(leaf)
-        for entry, commitment in _shown(leaf):
+        for entry, commitment in shown_entries(leaf):
             if commitment in denied:
                 if entry.oid is not None and entry.oid not in EMPTY_OIDS and not examiner.content(entry.oid):
                     found.unlinked.add(entry.oid)
@@ -245,15 +246,14 @@ class _Examination:
             return
         if change is None:
             if not leaf.key:
-                found.firsts[leaf.leaf_id] = leaf.view[0].path if leaf.view else b""
+                found.firsts[leaf.leaf_id] = first_shown(leaf)
                 if pack.path in self._live:
                     found.settled.add(name)
             return
-        view = decode_leaf(change.data, leaf.leaf_id).view
-        found.firsts[leaf.leaf_id] = view[0].path if view else b""
+        found.firsts[leaf.leaf_id] = first_shown(decode_leaf(change.data, leaf.leaf_id))
         found.changed.add(name)
         self._finding(pack.path).changed.add(position)
-        for entry, commitment in _shown(leaf):
+        for entry, commitment in shown_entries(leaf):
             if commitment in change.unrecorded and entry.oid is not None:
                 found.told[commitment] = examiner.entry(entry.path, entry.oid)
 
@@ -266,10 +266,3 @@ class _Examination:
                 self._finding(path).changed.add(position)
             elif path in self._live:
                 self._found.settled.add(name)
-
-
-def _shown(leaf: Leaf) -> Iterator[tuple[Entry, bytes]]:
-    """Yield the entries that a copy of a leaf shows with the commitment that each is erased by."""
-    yield from zip(leaf.entries, leaf.commitments, strict=True)
-    for substitute in leaf.substitutes:
-        yield substitute.entry, substitute.commitment

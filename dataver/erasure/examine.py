@@ -5,7 +5,7 @@ Pure: decides from bytes in memory.  Caches and remotes are rewritten by what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from dataver.erasure.deny import denier, entry_denier
@@ -15,7 +15,7 @@ from dataver.formats.redaction import Erased, redact
 from dataver.formats.root import encode_root
 from dataver.formats.tree import Leaf, Substitute, encode_leaf
 from dataver.model.names import BLOB, RECIPE, ObjectName, Oid, oid_of_name
-from dataver.model.tree import Root
+from dataver.model.tree import Entry, Root
 
 
 class Redaction(NamedTuple):
@@ -122,6 +122,19 @@ def blanked(root: Root, touched: Collection[bytes]) -> bytes | None:
     if not any(root.guide) or not any(ref.leaf_id in touched for ref in root.leaves):
         return None
     return encode_root(root.leaves, ())[1]
+
+
+def shown_entries(leaf: Leaf) -> Iterator[tuple[Entry, bytes]]:
+    """Yield the entries that *leaf* shows, with the commitment by which each is erased."""
+    yield from zip(leaf.entries, leaf.commitments, strict=True)
+    for substitute in leaf.substitutes:
+        yield substitute.entry, substitute.commitment
+
+
+def first_shown(leaf: Leaf) -> bytes:
+    """Return the path of the first entry that *leaf* shows; empty for none."""
+    view = leaf.view
+    return view[0].path if view else b""
 
 
 def telling_guide(root: Root, firsts: Mapping[bytes, bytes]) -> bool:

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from dataver.erasure.eraser import Eraser, Stored, Upload
-from dataver.erasure.examine import Examiner, telling_guide
+from dataver.erasure.examine import Examiner, first_shown, telling_guide
 from dataver.errors import DataverError, ErasureIncompleteError, Failure
-from dataver.formats import codec, layout, pack, segment
+from dataver.formats import layout, pack, segment
 from dataver.formats.pack import Table
 from dataver.formats.recipe import decode_recipe
 from dataver.formats.root import decode_root, encode_root
@@ -43,7 +43,7 @@ from dataver.progress import SILENT, Progress
 from dataver.store.bucket import KeyMissingError
 from dataver.store.cache_marks import NameSet, key_of
 from dataver.store.remote import Remote
-from dataver.store.repacking import read_opened
+from dataver.store.repacking import content_of, read_opened
 
 _AT_ONCE = 3
 """Packs in memory at a time; each takes 32 MiB."""
@@ -111,11 +111,17 @@ def find_work(
 def packs_touched(remote: Remote, examiner: Examiner, leaves: Set[bytes]) -> dict[StructureId, int]:
     """Return the packs of live segments that hold denied contents or one of *leaves*, with their sizes."""
     found: dict[StructureId, int] = {}
+    for name, pack_id, size in _rows(remote):
+        if examiner.is_gone(name) or (name[0] == LEAF and name[2:] in leaves):
+            found[pack_id] = size
+    return found
+
+
+def _rows(remote: Remote) -> Iterator[tuple[ObjectName, StructureId, int]]:
+    """Yield name, pack and size of the pack of every row of the live segments."""
     for head, rows in remote.segment_rows():
         for name, (_, _, ordinal) in zip(segment.names_of(rows), segment.sizes_of(rows), strict=True):
-            if examiner.is_gone(name) or (name[0] == LEAF and name[2:] in leaves):
-                found[head.packs[ordinal].pack_id] = head.packs[ordinal].size
-    return found
+            yield name, head.packs[ordinal].pack_id, head.packs[ordinal].size
 
 
 class _Finding:
@@ -154,7 +160,7 @@ class _Finding:
     def live(self, progress: Progress) -> None:
         """Look into every live segment and every pack of structure."""
         structure: dict[StructureId, None] = {}
-        for name, pack_id, size in self._rows():
+        for name, pack_id, size in _rows(self._remote):
             self._sizes[pack_id] = size
             if name[0] in STRUCTURE_KINDS:
                 structure[pack_id] = None
@@ -175,7 +181,7 @@ class _Finding:
                 self.work.replaced[root_name(root.root_id)] = encode_root(root.leaves, ())[1]
                 for pack_id in packs:
                     self._touch(pack_id)
-        for name, pack_id, _ in self._rows():
+        for name, pack_id, _ in _rows(self._remote):
             if name[0] == CHUNK and self._is_lost_chunk(name):
                 self._doom(name, pack_id)
 
@@ -189,19 +195,13 @@ class _Finding:
         if not (left and self._is_sure):
             return
         self.work.unlinked = frozenset(left)
-        for name, pack_id, _ in self._rows():
+        for name, pack_id, _ in _rows(self._remote):
             if name[0] in (BLOB, RECIPE) and oid_of_name(name) in left:
                 self._doom(name, pack_id)
         self._chunks, self._lost_chunks = NameSet(), set()
         for _, found in threads_map_ordered(self._opened, orders, _AT_ONCE):
             for row, data in () if isinstance(found, DataverError) else _objects(*found, RECIPE):
                 self._recipe(row.name, data)
-
-    def _rows(self) -> Iterator[tuple[ObjectName, StructureId, int]]:
-        """Yield name, pack and size of the pack of every row of the live segments."""
-        for head, rows in self._remote.segment_rows():
-            for name, (_, _, ordinal) in zip(segment.names_of(rows), segment.sizes_of(rows), strict=True):
-                yield name, head.packs[ordinal].pack_id, head.packs[ordinal].size
 
     def _doom(self, name: ObjectName, pack_id: StructureId) -> None:
         self.work.doomed.add(name)
@@ -226,9 +226,8 @@ class _Finding:
             name = row.name
             if name[0] not in STRUCTURE_KINDS:
                 continue
-            stored = view[row.offset : row.offset + row.stored]
             try:
-                data = codec.decode(row.codec, stored, row.raw)
+                data = content_of(row, view)
                 if name[0] == LEAF:
                     self._leaf(pack_id, decode_leaf(data, name[2:]))
                 elif name[0] == ROOT:
@@ -244,14 +243,14 @@ class _Finding:
         change = self._examiner.redacted(leaf, self._known.get(leaf.leaf_id, ()))
         if change is None:
             if not leaf.key:
-                self._firsts[leaf.leaf_id] = leaf.view[0].path if leaf.view else b""
+                self._firsts[leaf.leaf_id] = first_shown(leaf)
             return
         seen = decode_leaf(change.data, leaf.leaf_id)
         if self._examiner.lacks_substitute(leaf, seen):
             # Rows are not taken out by dropping the table: who planned it knows what takes its place.
             self.work.unreadable.append(_unknown_table().failure())
             return
-        self._firsts[leaf.leaf_id] = seen.view[0].path if seen.view else b""
+        self._firsts[leaf.leaf_id] = first_shown(seen)
         name = leaf_name(leaf.leaf_id)
         if name not in self.work.replaced:
             self.work.entries += len(change.gone)
@@ -339,7 +338,7 @@ class _Finding:
         try:
             table, view = pack.split(data)
             for row in table.rows():
-                content = b"" if row.name[0] in (BLOB, CHUNK) else self._content(view, row)
+                content = b"" if row.name[0] in (BLOB, CHUNK) else content_of(row, view)
                 found = self._object_is(row.name, content)
                 if found == "denied":
                     return found
@@ -347,10 +346,6 @@ class _Finding:
         except DataverError:
             return "unknown"
         return said
-
-    @staticmethod
-    def _content(view: memoryview, row: pack.Row) -> Buffer:
-        return codec.decode(row.codec, view[row.offset : row.offset + row.stored], row.raw)
 
     def _object_is(self, name: ObjectName, data: Buffer) -> str:
         if name[0] == CHUNK:
@@ -363,8 +358,7 @@ class _Finding:
             is_denied = bool(self._examiner.denied_in(leaf))
             change = self._examiner.redacted(leaf) if is_denied else None
             if change is not None:
-                view = decode_leaf(change.data, leaf.leaf_id).view
-                self._firsts.setdefault(leaf.leaf_id, view[0].path if view else b"")
+                self._firsts.setdefault(leaf.leaf_id, first_shown(decode_leaf(change.data, leaf.leaf_id)))
         elif name[0] == ROOT:
             self._roots_seen.append(decode_root(data, name[2:]))
             is_denied = telling_guide(self._roots_seen[-1], self._firsts)
@@ -392,7 +386,7 @@ class _Finding:
 def _objects(table: Table, view: memoryview, kind: int) -> Iterator[tuple[pack.Row, Buffer]]:
     for row in table.rows():
         if row.name[0] == kind:
-            yield row, codec.decode(row.codec, view[row.offset : row.offset + row.stored], row.raw)
+            yield row, content_of(row, view)
 
 
 def _contents_of(table: Table, view: memoryview, replaced: Mapping[ObjectName, bytes]) -> set[Oid]:

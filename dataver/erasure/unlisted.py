@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from dataver.erasure.eraser import Eraser
 from dataver.errors import DataverError
-from dataver.formats import codec, layout, pack
+from dataver.formats import layout, pack
 from dataver.model.names import LEAF
 from dataver.store.bucket import KeyMissingError
 from dataver.store.remote import Remote
+from dataver.store.repacking import content_of
 
 
 def unlisted_leaves(remote: Remote, eraser: Eraser) -> Iterator[tuple[bytes, bytes]]:
@@ -27,8 +28,7 @@ def unlisted_leaves(remote: Remote, eraser: Eraser) -> Iterator[tuple[bytes, byt
             table, view = pack.split(eraser.read(stored))
             for row in table.rows():
                 if row.name[0] == LEAF:
-                    data = codec.decode(row.codec, view[row.offset : row.offset + row.stored], row.raw)
-                    yield bytes(row.name[2:]), bytes(data)
+                    yield bytes(row.name[2:]), bytes(content_of(row, view))
         except KeyMissingError:
             continue  # its writer or a gc took it away this moment
         except DataverError as error:

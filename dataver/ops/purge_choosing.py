@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from dataver.erasure.deny import EMPTY_OIDS
+from dataver.erasure.examine import shown_entries
 from dataver.errors import DataverError, show_path
 from dataver.formats.erasure import TAG_ENTRY, TAG_OID, deny_id, entry_data
 from dataver.formats.keys import Secret
@@ -77,6 +78,14 @@ class Chosen:
     """Numbers of the versions that hold any of it."""
     unnamed: int = 0
     unread: list[tuple[bytes, str]] = field(default_factory=list)
+    _named: dict[Oid, bytes] = field(default_factory=dict)
+
+    def path_of(self, oid: Oid) -> bytes:
+        """Return a selected path that has the content *oid*, once all are selected; empty for none."""
+        if oid not in self._named:
+            inner = [path for path, found in self.pairs if found == oid]
+            self._named[oid] = next((s for s in sorted(self.files) if any(is_at(s, p) for p in inner)), b"")
+        return self._named[oid]
 
     def redactions(self, choice: str) -> dict[bytes, tuple[bytes, ...]]:
         """Return leaf -> commitments that go, ascending, when shared content is treated by *choice*."""
@@ -103,10 +112,10 @@ def choose(versions: Versions, reader: Reader, wanted: Wanted, selectable: froze
     targets = tuple({(d.target, d.is_folder): d._replace(root_id=b"") for d in versions.datasets}.values())
     for leaf in reader.unnamed(versions.unnamed):
         _select_unnamed(chosen, wanted, targets, leaf)
-    for datasets, numbers, leaf in _leaves(versions, reader, chosen):
-        _note_shared(chosen, datasets, numbers, leaf)
+    for datasets, _, leaf in _leaves(versions, reader, chosen):
+        _note_shared(chosen, datasets, leaf)
     for leaf in reader.unnamed(versions.unnamed):
-        _note_shared(chosen, (), (), leaf)
+        _note_shared(chosen, (), leaf)
     return chosen
 
 
@@ -129,13 +138,6 @@ def _leaves(
             chosen.unread += [why] if why not in chosen.unread else []
             continue
         yield datasets, numbers, leaf
-
-
-def shown_entries(leaf: Leaf) -> Iterator[tuple[Entry, bytes]]:
-    """Yield the entries that *leaf* shows, with the commitment by which each is erased."""
-    yield from zip(leaf.entries, leaf.commitments, strict=True)
-    for substitute in leaf.substitutes:
-        yield substitute.entry, substitute.commitment
 
 
 def _select(
@@ -199,7 +201,7 @@ def _take(chosen: Chosen, entry: Entry, commitment: bytes, leaf_id: bytes) -> No
             chosen.sizes[entry.oid] = entry.size
 
 
-def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], numbers: tuple[int, ...], leaf: Leaf) -> None:
+def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], leaf: Leaf) -> None:
     selected = chosen.selected.get(leaf.leaf_id, set()) | chosen.replaced.get(leaf.leaf_id, {}).keys()
     for entry, commitment in shown_entries(leaf):
         if entry.oid is None or commitment in selected:
@@ -217,14 +219,13 @@ def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], numbers: tuple[i
 
 def note_shared(chosen: Chosen, oid: Oid, other: bytes, where: str) -> None:
     """Say that content of a selected file lies outside of the selection too."""
-    path = next((show for show in sorted(chosen.files) if _has(chosen, show, oid)), b"")
+    path = chosen.path_of(oid)
     chosen.shared.setdefault((path, other, where), SharedContent(path, other, where))
 
 
-def _has(chosen: Chosen, shown: bytes, oid: Oid) -> bool:
-    return any(
-        found == oid and (shown == path or shown.endswith(b"/" + path)) for path, found in chosen.pairs
-    )
+def is_at(shown: bytes, path: bytes) -> bool:
+    """Tell whether *shown*, from the top, may be the entry *path* of a dataset."""
+    return shown == path or shown.endswith(b"/" + path)
 
 
 def deny_ids(secret: Secret, chosen: Chosen, unlinked: Set[Oid]) -> tuple[bytes, ...]:

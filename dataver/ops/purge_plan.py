@@ -27,7 +27,7 @@ from dataver.model.names import StructureId, blob_name, leaf_name, recipe_name
 from dataver.model.purging import PurgePlanResult
 from dataver.ops.neighbours import neighbours
 from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
-from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, note_shared, unexamined
+from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, is_at, note_shared, unexamined
 from dataver.ops.purge_places import Place, keys_holding, open_places, planned_remote
 from dataver.ops.purge_residue import Held, find_held, find_residue, terms_of
 from dataver.ops.purge_rows import substituted
@@ -209,11 +209,7 @@ def _held(repo: Repo, secret: Secret, chosen: Chosen) -> list[bytes]:
         return []
     held = {oid for oid in chosen.sizes if is_held(repo.erasures, secret, oid)}
     inner = {path for path, oid in chosen.pairs if oid in held}
-    return sorted(shown for shown in chosen.files if any(_ends(shown, path) for path in inner))
-
-
-def _ends(shown: bytes, path: bytes) -> bool:
-    return shown == path or shown.endswith(b"/" + path)
+    return sorted(shown for shown in chosen.files if any(is_at(shown, path) for path in inner))
 
 
 def _shared_error(chosen: Chosen, choice: str) -> Failure:

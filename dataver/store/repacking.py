@@ -72,3 +72,8 @@ def stored_of(row: Row, view: memoryview) -> memoryview | None:
     """Return an object's stored bytes out of a whole pack; None where they are damaged."""
     stored = view[row.offset : row.offset + row.stored]
     return stored if len(stored) == row.stored and xxh3_64(stored) == row.check else None
+
+
+def content_of(row: Row, view: memoryview) -> Buffer:
+    """Return an object's bytes, unpacked and not verified, out of a whole pack.  Raises: FormatError."""
+    return codec.decode(row.codec, view[row.offset : row.offset + row.stored], row.raw)
