@@ -24,6 +24,8 @@ from tests.e2e.project import Project, blob, new_project, publish
 _SECONDS = float(os.environ.get("DATAVER_CONCURRENCY_SECONDS", "60"))
 _WRITERS_FAULT = {"changed-while-read", "would-overwrite"}
 """What may go wrong because files change while they are read, and for no other reason."""
+_GIT_IS_BUSY = (".lock", "cannot lock ref")
+"""What Git says when another Git holds a lock file, or moved HEAD since this one read it."""
 _TRIES = 200
 
 
@@ -57,16 +59,16 @@ class Crowd:
 
 
 def _git(project: Project, *args: str) -> None:
-    """Run Git, again where another Git holds a lock file of its own."""
+    """Run Git, again where another Git is at work in the same repository."""
     for _ in range(_TRIES):
         try:
             run_git(*args, cwd=project.root, env=project.env)
             return
         except AssertionError as error:
-            if ".lock" not in str(error):
+            if not any(words in str(error) for words in _GIT_IS_BUSY):
                 raise
             time.sleep(0.02)
-    raise AssertionError(f"git {args} never got its lock")
+    raise AssertionError(f"git {args} never got its turn")
 
 
 def _commit(project: Project, target: str) -> None:
