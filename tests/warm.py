@@ -5,6 +5,7 @@ A run may be held before its first step, so that a tracer can be attached to it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -33,6 +34,7 @@ _ROOT = Path(__file__).parents[1]
 
 @functools.cache
 def _server() -> subprocess.Popen[str]:
+    atexit.register(stop)
     return subprocess.Popen(
         [sys.executable, "-m", "tests.warm"],
         cwd=_ROOT,

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from dataver.erasure.eraser import Eraser, Stored, erase_keys, remaining
 from dataver.erasure.examine import Examiner
-from dataver.erasure.remote_work import Work, find_work
+from dataver.erasure.remote_work import find_work
+from dataver.erasure.work import Work
 from dataver.errors import CorruptObjectError, DataverError, Failure
 from dataver.formats.tree import Substitute
 from dataver.model.names import STRUCTURE_KINDS, ObjectName, StructureId

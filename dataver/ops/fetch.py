@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dataver.errors import Failure, MissingObjectError, NoSuchPathError, show_path, strictly
 from dataver.model.results import FetchResult
-from dataver.ops.acknowledging import acknowledge
+from dataver.ops.acknowledging import acknowledge, is_news
 from dataver.ops.choosing import Choice
 from dataver.ops.exchange import (
     Selected,
@@ -73,7 +73,7 @@ def fetch(
     has_moved = place.seen != known
     after = NOTHING
     if dry_run:
-        ahead += costs.REGISTERING if has_moved else 0
+        ahead += costs.REGISTERING if is_news(repo, place, has_moved=has_moved) else 0
     else:
         # Trees of a remote that is not clean yet came as they are there.
         after = obey_here(repo, progress=progress)

@@ -82,7 +82,7 @@ def obey_here(
     With *force* nobody is asked, however much it is.  *keeps_files* is for who must not touch the
     user's files: records that are new are left for a command that may, and only the cache is
     looked after, where something denied came back into it.  With *again* the work trees are looked at
-    although nothing is new: somebody may have restored them.
+    although nothing is new: somebody may have restored them.  So they are when one is back that was away.
 
     Raises: ErasureQuestionError, before anything is changed; LockTimeoutError, local errors.
     """
@@ -121,17 +121,19 @@ class _Obeying:
         """All that any work tree has or had."""
         self._objects = self._leaves = 0
         self._copies_folder = f"{folder_of(repo.common_folder)}/copies"
+        self._absent = [own for _, own in absent_work_trees(repo)]
 
     def run(self, *, force: bool, keeps_files: bool, again: bool) -> Obeyed:
         repo = self._repo
         basis = self._basis()
         state = self._done.state if basis == self._done.basis and not again else ""
         copies = segment_copies(self._copies_folder)
-        if state and not self._is_cache_unseen(state) and copies <= set(self._done.copies):
+        has_returned = not set(self._done.absent) <= set(self._absent)
+        if state and not (has_returned or self._is_cache_unseen(state)) and copies <= set(self._done.copies):
             return NOTHING
         self._examiner = Examiner(repo.erasures, repo.secret)
         self._digest = digest_of(repo.erasures, has_secret=repo.secret is not None)
-        is_new = again or self._digest != self._done.state
+        is_new = again or has_returned or self._digest != self._done.state
         if is_new and keeps_files:
             return NOTHING
         if not self._examiner.is_idle:
@@ -152,13 +154,15 @@ class _Obeying:
         if not self._failed:
             self._done.basis, self._done.state = self._basis(), self._digest
             self._done.copies = sorted(segment_copies(self._copies_folder))
+            self._done.absent = self._absent
             self._done.save(repo)
         return self._said()
 
     def is_clean(self) -> bool:
         """Tell whether `run` would find nothing new, the copies of segments apart."""
         state = self._done.state if self._basis() == self._done.basis else ""
-        return bool(state) and not self._is_cache_unseen(state)
+        is_all_here = set(self._done.absent) <= set(self._absent)
+        return bool(state) and is_all_here and not self._is_cache_unseen(state)
 
     def _basis(self) -> list[object]:
         repo = self._repo

@@ -84,7 +84,9 @@ def seek(repo: Repo, asked: Asked, versions: Versions, reader: Reader, remotes: 
         return Sought(wanted, unexamined=tuple(unexamined))
     rewriter = Rewriter(repo, Contents(repo, remotes), asked.subjects)
     done = rewrite_tables(rewriter, versions, reader, key_of)
-    return Sought(replace(wanted, tables=done.new), done.rows, (*unexamined, *done.unexamined))
+    is_table = named or {shown for shown, _ in tables}.__contains__
+    wanted = replace(wanted, tables=done.new, is_table=is_table)
+    return Sought(wanted, done.rows, (*unexamined, *done.unexamined))
 
 
 def _contents(repo: Repo, asked: Asked) -> frozenset[Oid]:

@@ -5,12 +5,12 @@ The leaves are gone through twice: first for what is selected, then for the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from dataver.erasure.deny import EMPTY_OIDS
 from dataver.erasure.examine import shown_entries
-from dataver.errors import DataverError, show_path
+from dataver.errors import DataverError
 from dataver.formats.erasure import TAG_ENTRY, TAG_OID, deny_id, entry_data
 from dataver.formats.keys import Secret
 from dataver.formats.tree import Leaf
@@ -37,6 +37,8 @@ class Wanted:
     """(path from the top, content) of entries to which subject rules led."""
     tables: Mapping[tuple[bytes, Oid], tuple[Oid, int]] = field(default_factory=dict)
     """(path from the top, content) of tables that lose rows -> their new content and its size."""
+    is_table: Callable[[bytes], bool] = lambda path: False
+    """Tells of a path from the top whether rows were looked for there."""
 
     def takes(self, dataset: Dataset, entry: Entry) -> bool:
         """Tell whether an entry is selected."""
@@ -78,6 +80,8 @@ class Chosen:
     """Numbers of the versions that hold any of it."""
     unnamed: int = 0
     unread: list[tuple[bytes, str]] = field(default_factory=list)
+    opaque: dict[bytes, str] = field(default_factory=dict)
+    """Path outside of the selection -> why nobody can tell from outside whose data it holds."""
     _named: dict[Oid, bytes] = field(default_factory=dict)
 
     def path_of(self, oid: Oid) -> bytes:
@@ -114,6 +118,7 @@ def choose(versions: Versions, reader: Reader, wanted: Wanted, selectable: froze
         _select_unnamed(chosen, wanted, targets, leaf)
     for datasets, _, leaf in _leaves(versions, reader, chosen):
         _note_shared(chosen, datasets, leaf)
+        _note_opaque(chosen, datasets[-1], leaf)
     for leaf in reader.unnamed(versions.unnamed):
         _note_shared(chosen, (), leaf)
     return chosen
@@ -243,17 +248,17 @@ def deny_ids(secret: Secret, chosen: Chosen, unlinked: Set[Oid]) -> tuple[bytes,
     return tuple(sorted(found))
 
 
-def unexamined(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
-    """Yield the *paths* of which nobody can tell from outside whose data they hold, and why."""
-    for path in paths:
-        name = show_path(path).lower()
+def _note_opaque(chosen: Chosen, dataset: Dataset, leaf: Leaf) -> None:
+    for entry in leaf.view:
+        name = entry.path.lower() if dataset.is_folder else dataset.target.lower()
         why = next((why for endings, why in _OPAQUE if name.endswith(endings)), "")
-        if why:
-            yield path, why
+        if why and (shown := dataset.shown(entry.path)) not in chosen.files:
+            chosen.opaque[shown] = why
 
 
 _OPAQUE = (
-    ((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "an archive"),
-    ((".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".npz", ".h5", ".hdf5"), "a binary container"),
-    ((".db", ".sqlite", ".sqlite3", ".duckdb"), "a database"),
+    ((b".zip", b".tar", b".tgz", b".gz", b".bz2", b".xz", b".zst", b".7z", b".rar"), "an archive"),
+    ((b".pkl", b".pickle", b".joblib", b".pt", b".pth", b".ckpt"), "a binary container"),
+    ((b".npz", b".h5", b".hdf5"), "a binary container"),
+    ((b".db", b".sqlite", b".sqlite3", b".duckdb"), "a database"),
 )

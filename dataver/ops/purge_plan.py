@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from dataver.erasure.deny import is_held
@@ -27,10 +27,11 @@ from dataver.model.names import StructureId, blob_name, leaf_name, recipe_name
 from dataver.model.purging import PurgePlanResult
 from dataver.ops.neighbours import neighbours
 from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
-from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, is_at, note_shared, unexamined
+from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, is_at, note_shared
 from dataver.ops.purge_places import Place, keys_holding, open_places, planned_remote
 from dataver.ops.purge_residue import Held, find_held, find_residue, terms_of
 from dataver.ops.purge_rows import substituted
+from dataver.ops.purge_unadded import find_unadded
 from dataver.ops.purge_versions import Reader, Versions, find_versions
 from dataver.ops.reachable import reachable
 from dataver.progress import SILENT, Progress
@@ -102,7 +103,8 @@ def purge_plan(
         *versions.unread,
         *chosen.unread,
         *sought.unexamined,
-        *unexamined(_other_paths(versions, reader, chosen)),
+        *sorted(chosen.opaque.items()),
+        *(find_unadded(repo, versions, reader, wanted, chosen) if rev is None else ()),
     )
     undecided = bool(chosen.shared) and (not shared or (shared == UNLINK and bool(chosen.tied)))
     if replaced and repo.erasures.signers is None:
@@ -248,20 +250,6 @@ def _packs(place: Place, chosen: Chosen, redact: Mapping[bytes, Sequence[bytes]]
     names = [name for oid in chosen.sizes for name in (blob_name(oid), recipe_name(oid))]
     names += [leaf_name(leaf) for leaf in (*redact, *chosen.replaced)]
     return keys_holding(place, names)
-
-
-def _other_paths(versions: Versions, reader: Reader, chosen: Chosen) -> Iterable[bytes]:
-    """Yield each path of the present versions that was not selected."""
-    seen: set[bytes] = set()
-    for ref, leaf in reader.leaves(versions.leaves):
-        if isinstance(leaf, Exception):
-            continue
-        for number in versions.leaves[ref][-1:]:
-            for entry in leaf.view:
-                shown = versions.datasets[number].shown(entry.path)
-                if shown not in chosen.files and shown not in seen:
-                    seen.add(shown)
-                    yield shown
 
 
 def basis_of(versions: Versions) -> bytes:

@@ -214,7 +214,8 @@ def _carry_on(
             _purge_place(repo, place, plan, done, progress)
     done.obeyed = obey_here(repo, progress=progress, force=True, again=True)
     done.failed += done.obeyed.failed
-    _drop_plans(repo, is_done=not done.failed)
+    if not done.failed:
+        _drop_plans(repo)
     for place in places:
         if place.name in done.purged and place.remote is not None:
             drop_records_aside(place.remote, repo.common_folder, repo.disk)
@@ -266,15 +267,8 @@ def _purge_place(repo: Repo, place: Place, plan: Plan | None, done: _Progress, p
     done.failed += found.failed
 
 
-def _drop_plans(repo: Repo, *, is_done: bool) -> None:
-    """Forget the plans of which records say all by now.
-
-    What takes the place of erased rows is needed until every remote has it.
-    """
-    state = repo.erasures
+def _drop_plans(repo: Repo) -> None:
+    """Forget the plans whose tables every remote has by now; the others went when this clone obeyed."""
     for digest in plans(repo.common_folder):
-        plan = load_plan(repo.common_folder, digest)
-        gone = {c for cs in plan.record.redact.values() for c in cs}
-        if (is_done or not plan.substitutes) and state.denied.keys() >= set(plan.record.deny):
-            if gone <= state.erased.entries:
-                drop_plan(repo.common_folder, digest, repo.disk)
+        if load_plan(repo.common_folder, digest).record.uid in repo.erasures.records:
+            drop_plan(repo.common_folder, digest, repo.disk)

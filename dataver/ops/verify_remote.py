@@ -238,7 +238,10 @@ class _Verifying:
             size=size,
         )
         damaged: dict[StructureId, set[ObjectName]] = {}
-        for pack_id, found in results:
+        for pack_id, found, is_missing in results:
+            if is_missing:
+                self._lost[pack_id] = ""
+                continue
             self._files += 1
             self._objects += found.objects
             self._size += found.size

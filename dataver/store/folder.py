@@ -7,6 +7,7 @@ the folder; so create-if-absent has one winner also among processes and on netwo
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,9 @@ from dataver.errors import (
 )
 from dataver.hashing import Buffer
 from dataver.store.bucket import Info, KeyMissingError, Request, check_key
+
+_NOTHING_THERE = (errno.ENOENT, errno.ELOOP)
+"""A file that went while it was listed, and a symlink to nowhere."""
 
 
 class FolderBucket:
@@ -173,14 +177,18 @@ class FolderBucket:
             if not entry.name.startswith(start) or entry.name.startswith(atomic.TEMP_PREFIX):
                 continue
             key = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
-                yield from self._below(key, "")
-                continue
             try:
+                # Right in the root a symlink may lead to another disk; deeper ones could lead in circles.
+                if entry.is_dir(follow_symlinks=not folder):
+                    yield from self._below(key, "")
+                    continue
                 status = entry.stat()
-            except FileNotFoundError:
-                continue
-            yield Info(key, status.st_size, status.st_mtime)
+            except OSError as error:
+                if error.errno in _NOTHING_THERE:
+                    continue
+                raise AccessDeniedError("list", entry.path) from error
+            if stat.S_ISREG(status.st_mode):
+                yield Info(key, status.st_size, status.st_mtime)
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:

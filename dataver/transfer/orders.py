@@ -11,9 +11,10 @@ from functools import partial
 from typing import NamedTuple
 
 from dataver.errors import CorruptObjectError, DataverError, MissingObjectError
+from dataver.formats.pack import split
 from dataver.formats.segment import Place
 from dataver.hashing import Buffer
-from dataver.model.names import ObjectName, StructureId
+from dataver.model.names import STRUCTURE_KINDS, ObjectName, StructureId
 from dataver.parallel import threads_map_ordered
 from dataver.store.remote import Remote
 from dataver.transfer.verify import opened_or_fault
@@ -21,6 +22,8 @@ from dataver.transfer.verify import opened_or_fault
 _ROW = struct.Struct("<Q34sQQB")
 """Offset first: rows sort by it."""
 _UNKNOWN_SIZE = 1 << 62
+_SMALL_PACK = 256 * 1024
+"""Bytes that cost less than a request."""
 
 
 class Wanted(NamedTuple):
@@ -111,9 +114,12 @@ def read_sound(
     names: Iterable[ObjectName],
     jobs: int,
     refused: dict[ObjectName, DataverError] | None = None,
+    *,
+    takes_more: bool = False,
 ) -> Iterator[list[tuple[ObjectName, Buffer]]]:
     """Yield those of *names* that lie soundly on the remote, pack by pack: for few bytes, they are held.
 
+    With *takes_more* the other structure of a small pack comes too, since one request brings all of it.
     What a damaged pack holds is looked for in other packs, and then in those that came since the
     journal was read, since a gc moves objects; what is wrong with those that are sound in none is in
     *refused* afterwards.
@@ -129,7 +135,7 @@ def read_sound(
         for name, place in found.items():
             places.add(name, place)
         for sound in threads_map_ordered(
-            partial(_sound, remote, refused), places.orders(remote.pack_sizes()), jobs
+            partial(_sound, remote, refused, takes_more=takes_more), places.orders(remote.pack_sizes()), jobs
         ):
             lacking.difference_update(name for name, _ in sound)
             yield sound
@@ -137,9 +143,10 @@ def read_sound(
 
 
 def _sound(
-    remote: Remote, refused: dict[ObjectName, DataverError], order: Order
+    remote: Remote, refused: dict[ObjectName, DataverError], order: Order, *, takes_more: bool
 ) -> list[tuple[ObjectName, Buffer]]:
-    data = read_whole(remote, order) if order.is_whole else None
+    is_small = takes_more and order.pack_size <= _SMALL_PACK
+    data = read_whole(remote, order) if is_small or order.is_whole else None
     parts = parts_of(data, order.wanted) if data is not None else read_ranges(remote, order)
     found = []
     for one, stored in parts:
@@ -151,4 +158,20 @@ def _sound(
         else:
             refused.pop(one.name, None)
             found.append((one.name, content))
+    if data is not None and is_small:
+        found += _more_of(data, {one.name for one in order.wanted})
     return found
+
+
+def _more_of(data: bytes, taken: Set[ObjectName]) -> Iterator[tuple[ObjectName, Buffer]]:
+    """Yield the structure of a pack that is not among *taken*, as far as it is sound: nobody asked for it."""
+    try:
+        table, view = split(data)
+    except DataverError:
+        return
+    for row in table.rows():
+        if row.name[0] in STRUCTURE_KINDS and row.name not in taken:
+            stored = view[row.offset : row.offset + row.stored]
+            content = opened_or_fault(row.name, row.codec, stored, row.raw)
+            if not isinstance(content, DataverError):
+                yield row.name, content

@@ -106,6 +106,8 @@ class PackScrub(NamedTuple):
 
     pack_id: StructureId
     result: Scrubbed
+    is_missing: bool = False
+    """Listed by the store, and not there."""
 
 
 def scrub_packs(
@@ -130,23 +132,24 @@ def scrub_packs(
 
 
 def _scrub(remote: Remote, erased: Erased, pack: tuple[StructureId, Listed]) -> PackScrub:
-    found = _scrub_once(remote, erased, pack)
-    if found.fault or found.bad:
+    found = _scrub_once(remote, erased, *pack)
+    if found.is_missing or found.result.fault or found.result.bad:
         # A client library may return wrong bytes with success; asked again it rarely does.
-        found = _scrub_once(remote, erased, pack)
-    return PackScrub(pack[0], found)
+        found = _scrub_once(remote, erased, *pack)
+    return found
 
 
-def _scrub_once(remote: Remote, erased: Erased, pack: tuple[StructureId, Listed]) -> Scrubbed:
-    pack_id, listed = pack
+def _scrub_once(remote: Remote, erased: Erased, pack_id: StructureId, listed: Listed) -> PackScrub:
     try:
         data = remote.read_pack(pack_id, listed.size)
-    except (MissingObjectError, CorruptObjectError) as error:
-        return Scrubbed(fault=error.message)
+    except MissingObjectError:
+        return PackScrub(pack_id, Scrubbed(), is_missing=True)
+    except CorruptObjectError as error:
+        return PackScrub(pack_id, Scrubbed(fault=error.message))
     found, table = scrub_pack(data, pack_id, erased)
     if table is not None and derive(_ROWS, segment.bare_rows(table)) not in listed.rows:
         found.fault = "it holds other objects than its segment lists"
-    return found
+    return PackScrub(pack_id, found)
 
 
 # -- names ------------------------------------------------------------------------------------------

@@ -104,13 +104,13 @@ class Structure:
 
     def prefetch(self, names: Sequence[ObjectName]) -> None:
         """Read those of *names* that the cache lacks from the remote at once, for `read` and `leaf`."""
-        self._ahead.clear()
-        lacking = self._ends.cache.missing(names)
+        self._ahead = {name: self._ahead[name] for name in names if name in self._ahead}
+        lacking = self._ends.cache.missing([name for name in names if name not in self._ahead])
         if lacking:
             self._fetch(lacking)
 
     def _fetch(self, names: Sequence[ObjectName]) -> None:
-        for found in read_sound(self._ends.remote, names, self._ends.jobs, self._refused):
+        for found in read_sound(self._ends.remote, names, self._ends.jobs, self._refused, takes_more=True):
             self._ahead.update((name, bytes(data)) for name, data in found)
 
     # -- walking ------------------------------------------------------------------------------

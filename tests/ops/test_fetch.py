@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dataver.disk.disk import Clock
 from dataver.ops.checkout import checkout
 from dataver.ops.fetch import fetch
 from dataver.ops.push import push
 from dataver.repo import Repo
-from tests.ops.exchange_bench import FILES, clone, new_project, packs, record, write
+from tests.ops.exchange_bench import FILES, clone, git, new_project, packs, record, write
 
 
 @pytest.fixture
@@ -115,6 +116,49 @@ def test_a_fetch_changes_nothing_on_the_remote_but_its_own_file(other: Path, pub
 
     after = {path: path.read_bytes() for path in store.rglob("*") if path.is_file() and path != mine}
     assert after == before
+
+
+def _news(published: Path, other: Path, text: str) -> None:
+    """Push a version with one changed file, and let Git bring its pointer to *other*."""
+    write(published, {"data/a.txt": text})
+    record(published, "data")
+    with Repo.open(str(published)) as repo:
+        push(repo)
+    git(other, "pull", "-q")
+
+
+def test_one_new_file_costs_a_clone_that_knows_the_rest_six_requests(other: Path, published: Path) -> None:
+    with Repo.open(str(other)) as repo:
+        fetch(repo)
+    _news(published, other, "two\n")
+
+    with Repo.open(str(other)) as repo:
+        done = fetch(repo)
+
+    assert (done.objects, done.failed) == (3, ())
+    assert done.requests <= 6
+
+
+def test_a_clone_says_once_a_day_that_it_is_there(other: Path, published: Path) -> None:
+    sizes = []
+    for number, hours in enumerate((0, 1, 25, 24)):
+        _news(published, other, f"{number}\n")
+        with Repo(str(other), clock=_Later(hours)) as repo:
+            fetch(repo)
+            mine = published.parent / "store" / "clients" / repo.clone_id
+        sizes.append(mine.read_text().splitlines()[-1])
+
+    assert sizes == ["seq = 2", "seq = 2", "seq = 4", "seq = 5"]
+
+
+class _Later(Clock):
+    """A clock that runs some hours ahead."""
+
+    def __init__(self, hours: float) -> None:
+        self._ahead_s = hours * 3600
+
+    def now_s(self) -> float:
+        return super().now_s() + self._ahead_s
 
 
 def test_a_harmed_remote_names_the_files_and_gives_exit_3(other: Path, published: Path) -> None:

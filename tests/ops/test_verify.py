@@ -11,6 +11,7 @@ import pytest
 
 from dataver.disk.disk import Disk
 from dataver.errors import NotARemoteError, UsageError
+from dataver.formats.layout import PACKS_PREFIX
 from dataver.model.guarding import VerifyResult
 from dataver.ops.fetch import fetch
 from dataver.ops.pull import pull
@@ -18,6 +19,7 @@ from dataver.ops.push import push
 from dataver.ops.remotes import remote_add
 from dataver.ops.verify import verify
 from dataver.repo import Repo
+from dataver.store.folder import FolderBucket
 from tests.ops.exchange_bench import clone, git, new_project, record, write
 from tests.ops.test_erased_content import deny_content, redact_entry
 from tests.workspace.sandbox import noise
@@ -405,6 +407,24 @@ def test_of_two_journal_entries_the_altered_one_is_named(project: Path) -> None:
     done = _verified(project, remote=True)
 
     assert [(d.what, d.state) for d in done.damaged] == [("journal entry 2", "corrupt")]
+
+
+def test_a_pack_that_a_late_listing_still_shows_is_missing_not_corrupt(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = list(FolderBucket(str(_store(project)), Disk()).list(PACKS_PREFIX))
+    listed = FolderBucket.list
+    monkeypatch.setattr(
+        FolderBucket,
+        "list",
+        lambda bucket, prefix: iter(before) if prefix == PACKS_PREFIX else listed(bucket, prefix),
+    )
+    for path in _files(_store(project), "packs"):
+        path.unlink()
+
+    done = _verified(project, remote=True)
+
+    assert {row.state for row in done.damaged} == {"missing"}
 
 
 def test_another_remote_in_the_place_of_ours_is_never_repaired(project: Path, tmp_path: Path) -> None:

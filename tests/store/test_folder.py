@@ -135,6 +135,20 @@ def test_what_a_killed_writer_left_is_never_listed(root: Path) -> None:
     assert [info.key for info in bucket.list("journal/")] == [KEY]
 
 
+def test_symlinks_that_lead_in_circles_are_no_keys(root: Path) -> None:
+    bucket = FolderBucket(str(root), Disk())
+    bucket.put("packs/ab/one", b"one")
+    (root / "packs/loop").symlink_to("loop")
+    (root / "packs/up").symlink_to("..")
+    (root / "packs/ab/gone").symlink_to("nowhere")
+    (root / "round").symlink_to(".")
+
+    found = [info.key for info in bucket.list("packs/")]
+
+    assert found == ["packs/ab/one"]
+    assert "round/round/packs/ab/one" not in [info.key for info in bucket.list("")]
+
+
 def test_a_file_that_is_no_folder_is_no_bucket(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 

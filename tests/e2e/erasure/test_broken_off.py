@@ -100,6 +100,7 @@ def test_a_cache_restored_from_a_backup_loses_it_again_at_the_next_command(folde
     backup = folder_case.tmp / "backup.tar"
     shutil.make_archive(str(backup.with_suffix("")), "tar", project.local, "cache")
     erasure = folder_case.erase()
+    project.run("checkout")  # by now the clone knows that it is clean
     shutil.unpack_archive(backup, project.local)
     backup.unlink()
     assert folder_case.found() != []

@@ -173,8 +173,6 @@ OTHERWISE: dict[Cell, End] = {
     ("remote-add", _ENTRIES): DONE,
     # A clone that has read nothing yet asks for entries that are there.
     **dict.fromkeys(((name, _GARBLED) for name in ("fetch", "pull", "verify", "check")), CORRUPT),
-    # What is listed and cannot be read counts as damaged.
-    ("verify", _GONE): CORRUPT,
     ("check", _GONE): End(1, "not-pushed"),
     # It is part of what it finds out.
     ("remote-add", "403 for listings"): DONE,
