@@ -20,9 +20,10 @@ from dataver.errors import CorruptObjectError, DataverError, Failure
 from dataver.formats.tree import Substitute
 from dataver.model.names import STRUCTURE_KINDS, ObjectName, StructureId
 from dataver.progress import SILENT, Progress
+from dataver.store.packbuilder import NewPack, PackBuilder
 from dataver.store.remote import Remote
 from dataver.store.removal import Entries, Going, LostRaceError, Removal
-from dataver.store.repacking import NewPack, PackBuilder, read_opened, stored_of
+from dataver.store.repacking import read_opened, stored_of
 
 _TRIES = 8
 _TICK_S = 1.0

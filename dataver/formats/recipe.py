@@ -7,8 +7,8 @@ every later one: the parameters here never change.  See docs/format.md, chapter 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from dataver.errors import FormatError, UnsupportedError
 from dataver.hashing import DIGEST_SIZES, Buffer
@@ -113,21 +113,20 @@ def cut_chunks(data: Buffer) -> Iterator[tuple[int, int]]:
         yield chunk.offset, chunk.length
 
 
-def cut_stream(read: Callable[[int], bytes]) -> Iterator[tuple[int, memoryview]]:
-    """Yield (offset, bytes) of each chunk of what *read* gives, in order; holds about 8 MiB.
+class Source(Protocol):
+    """What is read from front to back, such as a file without a buffer of its own."""
 
-    *read* takes a number of bytes and returns at most so many, none at the end.  The bytes are
-    valid until the next chunk is asked for.
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Put bytes into *buffer* and return how many; 0 at the end."""
+
+
+def cut_stream(source: Source) -> Iterator[tuple[int, memoryview]]:
+    """Yield (offset, bytes) of each chunk of *source*, in order; holds about 8 MiB.
+
+    The bytes are valid until the next chunk is asked for.
     """
-    for chunk in _fastcdc().cut_stream(_Stream(read)):
+    for chunk in _fastcdc().cut_stream(cast("BinaryIO", source)):
         yield chunk.offset, chunk.data
-
-
-class _Stream:
-    """What pyfastcdc takes for a stream."""
-
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self.read = read
 
 
 def _fastcdc() -> FastCDC:

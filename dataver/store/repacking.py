@@ -1,56 +1,13 @@
-"""Packs of a remote taken apart and built anew in memory, each stored object checked on its way."""
+"""Packs of a remote taken apart in memory, each stored object checked on its way."""
 
 from __future__ import annotations
-
-import os
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from dataver.errors import CorruptObjectError, DataverError
 from dataver.formats import codec, pack
 from dataver.formats.pack import Row, Table
 from dataver.hashing import Buffer, xxh3_64
-from dataver.model.names import ObjectName, StructureId
+from dataver.model.names import StructureId
 from dataver.store.remote import Remote
-
-
-class NewPack(NamedTuple):
-    """A pack in memory."""
-
-    data: Buffer
-    table: Table
-
-
-class PackBuilder:
-    """A pack that grows in memory, up to about the size of any other."""
-
-    def __init__(self) -> None:
-        self._data = bytearray(pack.HEADER)
-        self._rows: list[Row] = []
-        self._compress = codec.Compressor().encode
-
-    def add(self, row: Row, stored: Buffer) -> None:
-        """Take an object over as it is stored."""
-        self._rows.append(row._replace(offset=len(self._data)))
-        self._data += stored
-
-    def add_new(self, name: ObjectName, data: bytes) -> None:
-        """Take an object of which the bytes are new."""
-        kind, stored = self._compress(data)
-        self.add(Row(name, kind, 0, 0, len(stored), len(data), xxh3_64(stored)), stored)
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._data) >= pack.TARGET_SIZE
-
-    def closed(self) -> Iterator[NewPack]:
-        """Yield the pack unless it is empty, and begin another."""
-        if self._rows:
-            table = pack.encode_table(os.urandom(pack.NONCE_SIZE), self._rows)
-            footer = pack.encode_footer(table, len(self._data))
-            self._data += table + footer
-            yield NewPack(self._data, Table(table))
-        self._data, self._rows = bytearray(pack.HEADER), []
 
 
 def read_opened(remote: Remote, pack_id: StructureId, size: int) -> tuple[Table, memoryview]:

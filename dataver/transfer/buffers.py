@@ -1,29 +1,44 @@
-"""Memory for whole packs, used again: fresh pages of 32 MiB cost as much as copying into them."""
+"""Memory for whole packs, used again: fresh pages of 32 MiB cost as much as copying into them.
+
+So many at a time that a push takes the same memory whatever it sends: who wants one more waits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-_STEP = 4 * 1024 * 1024
+import threading
 
 
 class Buffers:
-    """Buffers that several threads borrow, never the same one at a time."""
+    """Buffers for packs on their way, never the same one for two."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        """Lend *count* at a time."""
+        self._free = threading.Semaphore(count)
         self._idle: list[bytearray] = []
 
-    @contextmanager
-    def hold(self, size: int) -> Iterator[memoryview]:
-        """Lend *size* bytes of any content; nobody may keep a view of them afterwards."""
+    def take(self) -> bytearray:
+        """Lend a buffer of any length and content, once there is one."""
+        self._free.acquire()
         try:
-            buffer = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
-            buffer = bytearray()
-        if len(buffer) < size:
-            buffer = bytearray(-(-size // _STEP) * _STEP)
+            return bytearray()
+
+    def give(self, view: memoryview) -> None:
+        """Take back the buffer of which *view* is a part.
+
+        One that something may still read, such as a try that was given up and that nobody can end, is
+        not lent again: what that sends must stay what it was.
+        """
+        memory = view.obj
+        assert isinstance(memory, bytearray)
         try:
-            yield memoryview(buffer)[:size]
-        finally:
-            self._idle.append(buffer)
+            view.release()
+            # Nothing can be appended to what has a reader.
+            memory.append(0)
+            memory.pop()
+        except BufferError:
+            pass
+        else:
+            self._idle.append(memory)
+        self._free.release()

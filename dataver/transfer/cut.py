@@ -18,16 +18,15 @@ def cut_blob(cache: Cache, oid: Oid) -> Recipe:
     Raises: MissingObjectError, CorruptObjectError, local errors.
     """
     fd = _opened(cache, oid)
+    whole = hasher(oid[0])
+    chunks: list[tuple[Oid, int]] = []
     try:
-        whole = hasher(oid[0])
-        chunks: list[tuple[Oid, int]] = []
-        for _, data in cut_stream(lambda size: os.read(fd, size)):
-            whole.update(data)
-            chunks.append((oid_of_digest(oid[0], digest(oid[0], data)), len(data)))
+        with open(fd, "rb", buffering=0) as file:
+            for _, data in cut_stream(file):
+                whole.update(data)
+                chunks.append((oid_of_digest(oid[0], digest(oid[0], data)), len(data)))
     except OSError as error:
         raise local_error(error, cache.loose.path(oid)) from error
-    finally:
-        os.close(fd)
     if whole.digest() != oid[1:]:
         raise CorruptObjectError(show_name(blob_name(oid)), "the cache")
     return Recipe(sum(length for _, length in chunks), tuple(chunks))

@@ -6,7 +6,6 @@ is verified object by object, and what is damaged is left out and named.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -14,11 +13,12 @@ from typing import NamedTuple
 from dataver.disk.disk import Disk
 from dataver.errors import CorruptObjectError, DataverError, MissingObjectError, local_error
 from dataver.formats import pack
-from dataver.formats.pack import TARGET_SIZE, Table
+from dataver.formats.pack import Table
 from dataver.formats.recipe import CHUNK_ABOVE, Recipe, encode_recipe
 from dataver.hashing import Buffer, xxh3_64
 from dataver.model.names import ObjectName, Oid, blob_name, chunk_name, oid_of_name, recipe_name
 from dataver.store.cache import Cache, CachedPack
+from dataver.store.packbuilder import NewPack, PackBuilder
 from dataver.store.packfile import PackWriter, WrittenPack
 from dataver.transfer.cut import cut_blob, read_chunks
 from dataver.transfer.outgoing import Item, Loose, Packed
@@ -31,8 +31,8 @@ Lacks = Callable[[list[ObjectName]], list[ObjectName]]
 class Parcel(NamedTuple):
     """A pack to send."""
 
-    source: str | CachedPack
-    """A temp file's path, or a pack of the cache to be sent as it is."""
+    source: str | CachedPack | memoryview
+    """A temp file's path, a pack of the cache to be sent as it is, or all bytes."""
     table: Table
     size: int
     """Of the pack, in bytes."""
@@ -50,12 +50,17 @@ def parcel_of(written: WrittenPack) -> Parcel:
     return Parcel(written.path, table, written.size, sum(row.raw for row in table.rows()))
 
 
+def _parcel(new: NewPack) -> Parcel:
+    return Parcel(new.data, new.table, len(new.data), sum(row.raw for row in new.table.rows()))
+
+
 class PackUp:
     """Makes packs of the data to send; what it could not take is in `bad`."""
 
-    def __init__(self, cache: Cache, disk: Disk, lacks: Lacks) -> None:
-        self._cache, self._disk, self._lacks = cache, disk, lacks
-        self._writer: PackWriter | None = None
+    def __init__(self, cache: Cache, lacks: Lacks, take: Callable[[], bytearray]) -> None:
+        """Ask *lacks* what the remote has not, and *take* for the memory of each pack."""
+        self._cache, self._lacks = cache, lacks
+        self._builder = PackBuilder(take)
         self._chunks: set[Oid] = set()
         self.recipes: dict[Oid, Recipe] = {}
         """Of the large blobs that were cut, to be sent after their chunks."""
@@ -82,21 +87,15 @@ class PackUp:
 
     def drop(self) -> None:
         """Drop a pack that is not complete."""
-        if self._writer is not None:
-            self._writer.abort()
-            self._writer = None
+        self._builder = PackBuilder()
 
     def _add(self, name: ObjectName, data: Buffer) -> Iterator[Parcel]:
-        if self._writer is None:
-            self._writer = temp_pack(self._cache, self._disk)
-        self._writer.add(name, data)
-        if self._writer.size >= TARGET_SIZE:
+        self._builder.add_new(name, data)
+        if self._builder.is_full:
             yield from self._closed()
 
     def _closed(self) -> Iterator[Parcel]:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            yield parcel_of(writer.close())
+        yield from map(_parcel, self._builder.closed())
 
     def _packed(self, item: Packed) -> Iterator[Parcel]:
         row = item.row
@@ -108,10 +107,8 @@ class PackUp:
         if opened(row.name, row.codec, stored, row.raw) is None:
             self.bad[row.name] = True
             return
-        if self._writer is None:
-            self._writer = temp_pack(self._cache, self._disk)
-        self._writer.add_stored(row.name, row.codec, stored, row.raw, xxh3_64(stored))
-        if self._writer.size >= TARGET_SIZE:
+        self._builder.add(row._replace(check=xxh3_64(stored)), stored)
+        if self._builder.is_full:
             yield from self._closed()
 
     def _loose(self, item: Loose) -> Iterator[Parcel]:
@@ -161,10 +158,10 @@ def recipe_objects(recipes: dict[Oid, Recipe]) -> Iterator[tuple[ObjectName, byt
 
 
 class Checked(NamedTuple):
-    """A cache pack ready to be sent, and its damaged objects."""
+    """A cache pack in the caller's memory, and its damaged objects."""
 
-    data: memoryview | None
-    """The whole pack under a new id, in the caller's memory; None where it may not be sent as it is."""
+    is_sound: bool
+    """Whether it lies there whole, under a new id, and may be sent as it is."""
     table: Table
     raw: int
     bad: list[ObjectName]
@@ -177,14 +174,14 @@ def checked_pack(cached: CachedPack, memory: memoryview) -> Checked:
     its old name, since whoever removes it may still be at it.
     """
     if not _is_read(cached, memory):
-        return Checked(None, cached.table, 0, [])
+        return Checked(is_sound=False, table=cached.table, raw=0, bad=[])
     bad, raw = damaged_rows(cached.table, memory)
     table = os.urandom(pack.NONCE_SIZE) + bytes(cached.table.rows_data)
     start = len(memory) - pack.FOOTER_SIZE - len(table)
     if bad or start < pack.HEADER_SIZE:
-        return Checked(None, cached.table, raw, bad)
+        return Checked(is_sound=False, table=cached.table, raw=raw, bad=bad)
     memory[start:] = table + pack.encode_footer(table, start)
-    return Checked(memory, Table(table), raw, [])
+    return Checked(is_sound=True, table=Table(table), raw=raw, bad=[])
 
 
 def _is_read(cached: CachedPack, memory: memoryview) -> bool:
@@ -198,30 +195,20 @@ def _is_read(cached: CachedPack, memory: memoryview) -> bool:
         raise local_error(error, cached.path) from error
 
 
-def repacked(
-    cache: Cache, disk: Disk, cached: CachedPack, bad: set[ObjectName]
-) -> tuple[Parcel | None, list[ObjectName]]:
+def repacked(cached: CachedPack, bad: set[ObjectName]) -> tuple[Parcel | None, list[ObjectName]]:
     """Pack the sound objects of a cache pack anew; return the pack and the names of the others."""
-    writer = temp_pack(cache, disk)
+    builder = PackBuilder()
     lost = list(bad)
-    try:
-        for row in sorted(cached.table.rows(), key=lambda r: r.offset):
-            if row.name in bad:
-                continue
-            try:
-                stored = bytes(cached.reader.stored(row))
-            except DataverError:
-                lost.append(row.name)
-                continue
-            if opened(row.name, row.codec, stored, row.raw) is None:
-                lost.append(row.name)
-            else:
-                writer.add_stored(row.name, row.codec, stored, row.raw, xxh3_64(stored))
-        if not len(writer):
-            writer.abort()
-            return None, lost
-        return parcel_of(writer.close()), lost
-    except BaseException:
-        with contextlib.suppress(OSError):
-            writer.abort()
-        raise
+    for row in sorted(cached.table.rows(), key=lambda r: r.offset):
+        if row.name in bad:
+            continue
+        try:
+            stored = bytes(cached.reader.stored(row))
+        except DataverError:
+            lost.append(row.name)
+            continue
+        if opened(row.name, row.codec, stored, row.raw) is None:
+            lost.append(row.name)
+        else:
+            builder.add(row._replace(check=xxh3_64(stored)), stored)
+    return next(map(_parcel, builder.closed()), None), lost

@@ -8,8 +8,9 @@ from dataver.errors import CorruptObjectError, DataverError, MissingObjectError
 from dataver.formats.pack import Row
 from dataver.model.names import STRUCTURE_KINDS, ObjectName, StructureId
 from dataver.store.marks import Marks
+from dataver.store.packbuilder import NewPack, PackBuilder
 from dataver.store.remote import Remote
-from dataver.store.repacking import NewPack, PackBuilder, read_opened, stored_of
+from dataver.store.repacking import read_opened, stored_of
 
 
 class Repacking:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+from dataver.disk.disk import Disk
 from dataver.errors import DataverError, Failure, MissingObjectError
 from dataver.formats.pack import TARGET_SIZE
 from dataver.formats.recipe import CHUNK_ABOVE
@@ -123,6 +124,9 @@ class _Sending:
 
     def __init__(self, ends: Ends, session: Session, progress: Progress, done: Sent) -> None:
         self._ends, self._session, self._progress, self._done = ends, session, progress, done
+        self._jobs = min(ends.jobs, ends.remote.bucket.packs_at_once)
+        # One for each pack that is on its way, and one that is filled meanwhile.
+        self._buffers = Buffers(self._jobs + 1)
         self._structure: PackWriter | None = None
         self._held: list[Parcel] = []
         """Packs of leaves, which go after all data."""
@@ -132,7 +136,7 @@ class _Sending:
 
     def run(self, wanted: Sequence[Version], rest: Sequence[Version]) -> None:
         survey = Survey(self._ends, self._lacks, self._keep)
-        pack_up = PackUp(self._ends.cache, self._ends.disk, self._lacks)
+        pack_up = PackUp(self._ends.cache, self._lacks, self._buffers.take)
         try:
             found = survey.run(rest)
             done = self._done
@@ -168,7 +172,7 @@ class _Sending:
         }
         lacking = self._lacks(list(by_name))
         wanted = {blob_name(oid_of_name(name)): by_name[name] for name in lacking}
-        pack_up = PackUp(self._ends.cache, self._ends.disk, self._lacks)
+        pack_up = PackUp(self._ends.cache, self._lacks, self._buffers.take)
         bad: dict[ObjectName, bool] = {}
         outgoing = Outgoing(self._ends.cache)
         try:
@@ -226,10 +230,8 @@ class _Sending:
 
     def _send(self, parcels: Iterable[Parcel], bad: dict[ObjectName, bool]) -> Iterator[Parcel]:
         """Send *parcels*, several at once, and yield those that arrived; what is damaged goes into *bad*."""
-        jobs = min(self._ends.jobs, self._ends.remote.bucket.packs_at_once)
-        ship = partial(_ship, self._ends, self._session, Buffers())
-        shipped = threads_map_ordered(ship, self._noted(parcels), jobs)
-        for parcel, damaged in shipped:
+        ship = partial(_ship, self._session, self._buffers, self._ends.disk)
+        for parcel, damaged in threads_map_ordered(ship, self._orders(parcels), self._jobs):
             bad.update(dict.fromkeys(damaged, True))
             if parcel is None:
                 continue
@@ -239,11 +241,15 @@ class _Sending:
             self._done.sent += parcel.size
             yield parcel
 
-    def _noted(self, parcels: Iterable[Parcel]) -> Iterator[Parcel]:
+    def _orders(self, parcels: Iterable[Parcel]) -> Iterator[tuple[Parcel, bytearray | None]]:
+        """Yield *parcels* with the memory that those out of the cache need.
+
+        Taken here, in the order of their turns: whoever holds memory waits for nobody who wants some.
+        """
         for parcel in parcels:
             if isinstance(parcel.source, str):
                 self._temps.append(parcel.source)
-            yield parcel
+            yield parcel, self._buffers.take() if isinstance(parcel.source, CachedPack) else None
 
     def _put_aside(self, bad: dict[ObjectName, bool]) -> None:
         """Move what is damaged in the cache to quarantine, so that a fetch brings it anew."""
@@ -266,26 +272,41 @@ Shipped = tuple[Parcel | None, list[ObjectName]]
 """A pack that arrived, and objects that were left out because they are damaged."""
 
 
-def _ship(ends: Ends, session: Session, buffers: Buffers, parcel: Parcel) -> Shipped:
+def _ship(session: Session, buffers: Buffers, disk: Disk, order: tuple[Parcel, bytearray | None]) -> Shipped:
     """Send one pack; runs in a thread."""
-    bad: list[ObjectName] = []
+    parcel, memory = order
     if isinstance(parcel.source, CachedPack):
-        with buffers.hold(parcel.source.size) as memory:
-            checked = checked_pack(parcel.source, memory)
-            if checked.data is not None:
-                session.upload(checked.table.pack_id, checked.data)
-                return parcel._replace(table=checked.table, raw=checked.raw), bad
-        anew, bad = repacked(ends.cache, ends.disk, parcel.source, set(checked.bad))
-        if anew is None:
-            return None, bad
-        parcel = anew
-    assert isinstance(parcel.source, str)
+        assert memory is not None
+        return _ship_cached(session, buffers, parcel, parcel.source, memory)
     try:
         session.upload(parcel.table.pack_id, parcel.source)
     finally:
-        with contextlib.suppress(OSError):
-            ends.disk.unlink(parcel.source)
-    return parcel, bad
+        if isinstance(parcel.source, memoryview):
+            buffers.give(parcel.source)
+        else:
+            with contextlib.suppress(OSError):
+                disk.unlink(parcel.source)
+    return parcel, []
+
+
+def _ship_cached(
+    session: Session, buffers: Buffers, parcel: Parcel, cached: CachedPack, memory: bytearray
+) -> Shipped:
+    """Send a pack of the cache as it is, or anew where some of it is damaged."""
+    memory.extend(bytes(max(cached.size - len(memory), 0)))
+    view = memoryview(memory)[: cached.size]
+    try:
+        checked = checked_pack(cached, view)
+        if checked.is_sound:
+            session.upload(checked.table.pack_id, view)
+            return parcel._replace(table=checked.table, raw=checked.raw), []
+    finally:
+        buffers.give(view)
+    anew, bad = repacked(cached, set(checked.bad))
+    if anew is not None:
+        assert isinstance(anew.source, memoryview)
+        session.upload(anew.table.pack_id, anew.source)
+    return anew, bad
 
 
 def _again(what: Overtaken) -> None:
