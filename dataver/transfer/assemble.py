@@ -17,7 +17,7 @@ from dataver.formats.recipe import Recipe, decode_recipe
 from dataver.formats.segment import Place
 from dataver.hashing import Buffer, digest, hasher
 from dataver.model.names import RECIPE, ObjectName, Oid, blob_name, chunk_name, oid_of_name, show_name
-from dataver.parallel import threads_map_ordered
+from dataver.parallel import give_back_large_blocks, threads_map_ordered
 from dataver.store.cache import Cache
 from dataver.transfer.verify import opened
 from dataver.transfer.wanted import Ends
@@ -57,6 +57,7 @@ def assemble(ends: Ends, oid: Oid, recipe: Recipe) -> Assembled:
 
     Raises: MissingObjectError, CorruptObjectError, RemoteError, local errors.
     """
+    give_back_large_blocks()
     try:
         return _assembled(ends, oid, recipe)
     except (MissingObjectError, CorruptObjectError):

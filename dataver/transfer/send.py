@@ -18,13 +18,12 @@ from dataver.formats.pack import TARGET_SIZE
 from dataver.formats.recipe import CHUNK_ABOVE
 from dataver.model.names import ObjectName, blob_name, oid_of_name, recipe_name, root_name, show_name
 from dataver.model.tree import Entry, Root
-from dataver.parallel import threads_map_ordered
+from dataver.parallel import Buffers, threads_map_ordered
 from dataver.progress import SILENT, Progress
 from dataver.store.cache import CachedPack
 from dataver.store.packfile import PackWriter
 from dataver.store.push import Overtaken
 from dataver.store.trees import EMPTY_ROOT_ID
-from dataver.transfer.buffers import Buffers
 from dataver.transfer.intake import Intake
 from dataver.transfer.outgoing import Outgoing
 from dataver.transfer.pack_up import (

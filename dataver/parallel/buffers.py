@@ -1,6 +1,6 @@
-"""Memory for whole packs, used again: fresh pages of 32 MiB cost as much as copying into them.
+"""Memory that threads use in turn, such as for whole packs: fresh pages cost as much as copying into them.
 
-So many at a time that a push takes the same memory whatever it sends: who wants one more waits.
+So many at a time that the work takes the same memory however much there is: who wants one more waits.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import threading
 
 
 class Buffers:
-    """Buffers for packs on their way, never the same one for two."""
+    """Buffers that are used again, never the same one by two."""
 
     def __init__(self, count: int) -> None:
         """Lend *count* at a time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from dataver.transfer.buffers import Buffers
+from dataver.parallel import Buffers
 
 
 def test_a_buffer_is_used_again() -> None:
