@@ -17,7 +17,9 @@ from pathlib import Path
 from benchmarks.data import Shape, edit_file, prove, write_data
 from benchmarks.measure import CommandFailedError, TimeIsUpError, measure
 from benchmarks.peers import TOOLS, Found, Missing, find_tool
+from benchmarks.remote_loops import LOOPS
 from benchmarks.remote_page import Case, Figure, page, scaled
+from benchmarks.remote_targets import judge
 from benchmarks.scenarios import GIB, KIB
 from tests.servers.moto import moto
 from tests.servers.server import Server
@@ -30,42 +32,16 @@ _GIT = {
     "GIT_COMMITTER_NAME": "Bench", "GIT_COMMITTER_EMAIL": "bench@example.org",
 }  # fmt: skip
 
-# What a person would write without a tool: as many objects as files, or one large one.
-_LOOPS = {
-    "push": """
-import os, sys, boto3
-from concurrent.futures import ThreadPoolExecutor
-target, bucket, prefix = sys.argv[1:]
-client = boto3.client("s3")
-files = [target] if os.path.isfile(target) else [
-    os.path.join(where, name) for where, _, names in os.walk(target) for name in names]
-with ThreadPoolExecutor(16) as pool:
-    list(pool.map(lambda path: client.upload_file(path, bucket, prefix + "/" + path.lstrip("/")), files))
-""",
-    "pull": """
-import os, sys, boto3
-from concurrent.futures import ThreadPoolExecutor
-target, bucket, prefix = sys.argv[1:]
-client = boto3.client("s3")
-pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
-keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
-def fetch(key):
-    path = target + key[len(prefix):]
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    client.download_file(bucket, key, path)
-with ThreadPoolExecutor(16) as pool:
-    list(pool.map(fetch, keys))
-""",
-}
-
-
 _ALL = ("push", "push-nothing", "status-remote", "pull", "pull-nothing")
 CASES = (
     Case("small", Shape(10, 1000, 4 * KIB), _ALL, ("dataver", "dvc", "boto3")),
     Case("medium", Shape(10, 200, 100 * KIB), _ALL, ("dataver", "dvc", "boto3")),
     Case("many", Shape(100, 1000, 4 * KIB), ("push", "fetch-one-fresh", "pull", "fetch-one"), ("dataver",)),
     Case(
-        "one", Shape(0, 0, GIB), ("push", "pull", "push-changed", "pull-changed"), ("dataver", "dvc", "boto3")
+        "one",
+        Shape(0, 0, GIB),
+        ("push", "pull", "push-changed", "pull-changed"),
+        ("dataver", "dvc", "boto3", "obstore"),
     ),
 )
 _COMMANDS = {
@@ -180,7 +156,14 @@ class _Play:
         if self.found is None:
             bucket = self.url.partition("://")[2]
             target = self.work / "data" if step == "push" else self.clone
-            argv: tuple[str, ...] = (sys.executable, "-c", _LOOPS[step], str(target), bucket, "bench")
+            argv: tuple[str, ...] = (
+                sys.executable,
+                "-c",
+                LOOPS[self.tool, step],
+                str(target),
+                bucket,
+                "bench",
+            )
         else:
             argv = (self.found.exe, *_COMMANDS[self.tool, step])
         requests, moved = self.meter.requests(), self.meter.moved()
@@ -197,7 +180,7 @@ class _Play:
     def steps(self) -> Iterator[str]:
         """Yield the steps that this tool has."""
         for step in self.case.steps:
-            if (self.tool, step) in _COMMANDS or (self.found is None and step in _LOOPS):
+            if (self.tool, step) in _COMMANDS or (self.tool, step) in LOOPS:
                 yield step
 
 
@@ -214,7 +197,7 @@ def main() -> int:
     parser.add_argument("--page", default=str(_PAGE))
     given = parser.parse_args()
     wanted = [word for word in given.only.split(",") if word]
-    tools: dict[str, Found | None] = {"boto3": None}
+    tools: dict[str, Found | None] = {"boto3": None, "obstore": None}
     for name, path in (("dataver", None), ("dvc", given.dvc)):
         found = find_tool(TOOLS[name], path)
         if isinstance(found, Missing):
@@ -228,7 +211,7 @@ def main() -> int:
         figures += list(_measured(scaled(case, given.scale), tools, given))
         if given.json:
             Path(given.json).write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
-    Path(given.page).write_text(page(CASES, figures, tools, given.scale))
+    Path(given.page).write_text(page(CASES, figures, tools, given.scale, judge(CASES, figures)))
     return 0
 
 

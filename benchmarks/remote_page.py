@@ -9,6 +9,7 @@ from statistics import median
 from benchmarks.data import Shape
 from benchmarks.peers import Found
 from benchmarks.scenarios import MIB, size_text
+from benchmarks.targets import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ def scaled(case: Case, scale: float) -> Case:
 
 
 def page(
-    cases: Sequence[Case], figures: list[Figure], tools: Mapping[str, Found | None], scale: float
+    cases: Sequence[Case],
+    figures: list[Figure],
+    tools: Mapping[str, Found | None],
+    scale: float,
+    verdicts: Sequence[Verdict],
 ) -> str:
     """Return the page in Markdown."""
     lines = [
@@ -82,6 +87,9 @@ def page(
         + ", ".join(f"{name} {found.version}" for name, found in sorted(tools.items()) if found is not None)
         + (f"; scale {scale}" if scale != 1 else ""),
     ]
+    if scale == 1:
+        lines += ["", "| dataver | at most | measured | verdict |", "| --- | --- | --- | --- |"]
+        lines += [f"| {v.what} | {v.limit_text} | {v.measured_text} | {v.text} |" for v in verdicts]
     for case in cases:
         of_case = [figure for figure in figures if figure.case == case.name]
         if not of_case:

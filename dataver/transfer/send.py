@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from dataver.disk.disk import Disk
 from dataver.errors import DataverError, Failure, MissingObjectError
 from dataver.formats.pack import TARGET_SIZE
 from dataver.formats.recipe import CHUNK_ABOVE
@@ -30,13 +29,12 @@ from dataver.transfer.pack_up import (
     Lacks,
     PackUp,
     Parcel,
-    checked_pack,
     parcel_of,
     recipe_objects,
-    repacked,
     temp_pack,
 )
 from dataver.transfer.session import Rehearsal, Session
+from dataver.transfer.ship import ship
 from dataver.transfer.survey import Survey, root_objects
 from dataver.transfer.wanted import Ends, Version
 
@@ -229,8 +227,8 @@ class _Sending:
 
     def _send(self, parcels: Iterable[Parcel], bad: dict[ObjectName, bool]) -> Iterator[Parcel]:
         """Send *parcels*, several at once, and yield those that arrived; what is damaged goes into *bad*."""
-        ship = partial(_ship, self._session, self._buffers, self._ends.disk)
-        for parcel, damaged in threads_map_ordered(ship, self._orders(parcels), self._jobs):
+        send = partial(ship, self._session, self._buffers, self._ends.disk)
+        for parcel, damaged in threads_map_ordered(send, self._orders(parcels), self._jobs):
             bad.update(dict.fromkeys(damaged, True))
             if parcel is None:
                 continue
@@ -265,47 +263,6 @@ class _Sending:
         for path in (*self._temps, *(p.source for p in self._held if isinstance(p.source, str))):
             with contextlib.suppress(OSError):
                 self._ends.disk.unlink(path)
-
-
-Shipped = tuple[Parcel | None, list[ObjectName]]
-"""A pack that arrived, and objects that were left out because they are damaged."""
-
-
-def _ship(session: Session, buffers: Buffers, disk: Disk, order: tuple[Parcel, bytearray | None]) -> Shipped:
-    """Send one pack; runs in a thread."""
-    parcel, memory = order
-    if isinstance(parcel.source, CachedPack):
-        assert memory is not None
-        return _ship_cached(session, buffers, parcel, parcel.source, memory)
-    try:
-        session.upload(parcel.table.pack_id, parcel.source)
-    finally:
-        if isinstance(parcel.source, memoryview):
-            buffers.give(parcel.source)
-        else:
-            with contextlib.suppress(OSError):
-                disk.unlink(parcel.source)
-    return parcel, []
-
-
-def _ship_cached(
-    session: Session, buffers: Buffers, parcel: Parcel, cached: CachedPack, memory: bytearray
-) -> Shipped:
-    """Send a pack of the cache as it is, or anew where some of it is damaged."""
-    memory.extend(bytes(max(cached.size - len(memory), 0)))
-    view = memoryview(memory)[: cached.size]
-    try:
-        checked = checked_pack(cached, view)
-        if checked.is_sound:
-            session.upload(checked.table.pack_id, view)
-            return parcel._replace(table=checked.table, raw=checked.raw), []
-    finally:
-        buffers.give(view)
-    anew, bad = repacked(cached, set(checked.bad))
-    if anew is not None:
-        assert isinstance(anew.source, memoryview)
-        session.upload(anew.table.pack_id, anew.source)
-    return anew, bad
 
 
 def _again(what: Overtaken) -> None:

@@ -29,7 +29,7 @@ def _break_connections(proxy: Chaos, pack_size: int) -> None:
 
 def _small_packs(patch: pytest.MonkeyPatch, size: int) -> int:
     """Let packs be so small that there are many of them, and chance evens out; return their size."""
-    patch.setattr("dataver.transfer.pack_up.TARGET_SIZE", size)
+    patch.setattr("dataver.formats.pack.TARGET_SIZE", size)
     # What the cache has in one pack is sent in small ones as well.
     patch.setattr("dataver.transfer.outgoing.WHOLE_FROM", 1 << 40)
     return size
