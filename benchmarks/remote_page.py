@@ -84,7 +84,11 @@ def page(
         "Requests are the server's count, bytes loopback's, both ways. Medians; the tools took turns.",
         "",
         f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, "
-        + ", ".join(f"{name} {found.version}" for name, found in sorted(tools.items()) if found is not None)
+        + ", ".join(
+            f"{name} {found.version.removeprefix(name).strip()}"
+            for name, found in sorted(tools.items())
+            if found is not None
+        )
         + (f"; scale {scale}" if scale != 1 else ""),
     ]
     if scale == 1:
