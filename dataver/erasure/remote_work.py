@@ -7,7 +7,7 @@ erasing and verifying ask the same question.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 
 from dataver.erasure.eraser import Eraser
 from dataver.erasure.examine import Examiner, first_shown, telling_guide
@@ -66,15 +66,6 @@ def find_work(
     seen, work = finding.seen, finding.work
     find_unlisted(remote, eraser, examiner, seen, work, oldest_writer_s=oldest_writer_s, progress=progress)
     return work
-
-
-def packs_touched(remote: Remote, examiner: Examiner, leaves: Set[bytes]) -> dict[StructureId, int]:
-    """Return the packs of live segments that hold denied contents or one of *leaves*, with their sizes."""
-    found: dict[StructureId, int] = {}
-    for name, pack_id, size in _rows(remote):
-        if examiner.is_gone(name) or (name[0] == LEAF and name[2:] in leaves):
-            found[pack_id] = size
-    return found
 
 
 def _rows(remote: Remote) -> Iterator[tuple[ObjectName, StructureId, int]]:

@@ -80,6 +80,9 @@ class Chosen:
     """Numbers of the versions that hold any of it."""
     unnamed: int = 0
     unread: list[tuple[bytes, str]] = field(default_factory=list)
+    firsts: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
+    """Leaf that loses entries -> path of the first that it still shows then, also where those outside of the
+    selection with selected contents go as well; empty for none."""
     opaque: dict[bytes, str] = field(default_factory=dict)
     """Path outside of the selection -> why nobody can tell from outside whose data it holds."""
     _named: dict[Oid, bytes] = field(default_factory=dict)
@@ -90,6 +93,10 @@ class Chosen:
             inner = [path for path, found in self.pairs if found == oid]
             self._named[oid] = next((s for s in sorted(self.files) if any(is_at(s, p) for p in inner)), b"")
         return self._named[oid]
+
+    def firsts_by(self, choice: str) -> dict[bytes, bytes]:
+        """Return leaf -> path of the first entry that it still shows, shared content gone by *choice*."""
+        return {leaf: firsts[choice == ERASE] for leaf, firsts in self.firsts.items()}
 
     def redactions(self, choice: str) -> dict[bytes, tuple[bytes, ...]]:
         """Return leaf -> commitments that go, ascending, when shared content is treated by *choice*."""
@@ -118,9 +125,11 @@ def choose(versions: Versions, reader: Reader, wanted: Wanted, selectable: froze
         _select_unnamed(chosen, wanted, targets, leaf)
     for datasets, _, leaf in _leaves(versions, reader, chosen):
         _note_shared(chosen, datasets, leaf)
+        _note_first(chosen, leaf)
         _note_opaque(chosen, datasets[-1], leaf)
     for leaf in reader.unnamed(versions.unnamed):
         _note_shared(chosen, (), leaf)
+        _note_first(chosen, leaf)
     return chosen
 
 
@@ -220,6 +229,18 @@ def _note_shared(chosen: Chosen, datasets: tuple[Dataset, ...], leaf: Leaf) -> N
         others = {d.shown(entry.path) for d in datasets} or {_UNNAMED + entry.path}
         for other in others:
             note_shared(chosen, entry.oid, other, "")
+
+
+def _note_first(chosen: Chosen, leaf: Leaf) -> None:
+    gone = chosen.selected.get(leaf.leaf_id, set())
+    shared = chosen.shared_leaves.get(leaf.leaf_id, set())
+    if gone or shared:
+        shown = list(shown_entries(leaf))
+        chosen.firsts[leaf.leaf_id] = (_first(shown, gone), _first(shown, gone | shared))
+
+
+def _first(shown: Sequence[tuple[Entry, bytes]], gone: Set[bytes]) -> bytes:
+    return next((entry.path for entry, commitment in shown if commitment not in gone), b"")
 
 
 def note_shared(chosen: Chosen, oid: Oid, other: bytes, where: str) -> None:

@@ -9,7 +9,7 @@ from dataver.erasure.eraser import Eraser, Facts, Obstacle, remaining
 from dataver.erasure.erasers import open_eraser
 from dataver.errors import DataverError, HeldError, PurgeRefusedError, RemoteError, UsageError
 from dataver.formats.layout import pack_key
-from dataver.model.names import ObjectName, StructureId
+from dataver.model.names import StructureId
 from dataver.model.purging import PlannedRemote
 from dataver.ops.exchange import meet
 from dataver.repo import Repo
@@ -101,15 +101,6 @@ def _refusal(place: Place, one: Obstacle) -> DataverError:
     if one.code in ("object-lock", "hold", "retention"):
         return HeldError(what, hint=one.hint)
     return PurgeRefusedError(what, hint=one.hint)
-
-
-def keys_holding(place: Place, names: Collection[ObjectName]) -> dict[StructureId, int]:
-    """Return the packs of a remote that hold any of *names*, with their sizes."""
-    if place.remote is None or not names:
-        return {}
-    sizes = place.remote.pack_sizes()
-    found = place.remote.find(list(names))
-    return {spot.pack_id: sizes.get(spot.pack_id, 0) for spot in found.values()}
 
 
 def planned_remote(place: Place, packs: dict[StructureId, int]) -> PlannedRemote:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from dataver.erasure.deny import is_held
+from dataver.erasure.examine import telling_guide
 from dataver.erasure.plan import Plan, planned, save_plan
+from dataver.erasure.touched import packs_holding
 from dataver.errors import (
     AccessDeniedError,
     DataverError,
@@ -28,7 +30,7 @@ from dataver.model.purging import PurgePlanResult
 from dataver.ops.neighbours import neighbours
 from dataver.ops.purge_asking import Asked, check_asked, seek, selectable_of
 from dataver.ops.purge_choosing import ERASE, UNLINK, Chosen, choose, deny_ids, is_at, note_shared
-from dataver.ops.purge_places import Place, keys_holding, open_places, planned_remote
+from dataver.ops.purge_places import Place, open_places, planned_remote
 from dataver.ops.purge_residue import Held, find_held, find_residue, terms_of
 from dataver.ops.purge_rows import substituted
 from dataver.ops.purge_unadded import find_unadded
@@ -154,7 +156,7 @@ def purge_plan(
         shared=tuple(chosen.shared[one] for one in sorted(chosen.shared)),
         shared_choice=shared,
         held=tuple(held),
-        remotes=tuple(planned_remote(place, _packs(place, chosen, redact)) for place in places),
+        remotes=tuple(planned_remote(place, _packs(place, chosen, redact, shared)) for place in places),
         not_examined=not_examined,
         residue=tuple(residue),
         hints=tuple(sorted(held_in.beside)),
@@ -246,10 +248,16 @@ def _counts(chosen: Chosen, held_in: Held, redact: Mapping[bytes, Sequence[bytes
     return {name: str(count) for name, count in facts.items()}
 
 
-def _packs(place: Place, chosen: Chosen, redact: Mapping[bytes, Sequence[bytes]]) -> dict[StructureId, int]:
+def _packs(
+    place: Place, chosen: Chosen, redact: Mapping[bytes, Sequence[bytes]], shared: str
+) -> dict[StructureId, int]:
+    """Return the packs of a remote that the erasure writes anew, with their sizes."""
+    if place.remote is None:
+        return {}
     names = [name for oid in chosen.sizes for name in (blob_name(oid), recipe_name(oid))]
     names += [leaf_name(leaf) for leaf in (*redact, *chosen.replaced)]
-    return keys_holding(place, names)
+    firsts = chosen.firsts_by(shared)
+    return packs_holding(place.remote, names, lambda root: telling_guide(root, firsts))
 
 
 def basis_of(versions: Versions) -> bytes:

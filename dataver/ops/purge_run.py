@@ -15,7 +15,7 @@ from dataver.erasure.examine import Examiner
 from dataver.erasure.plan import Plan, drop_plan, load_plan, plans
 from dataver.erasure.records import ErasureState
 from dataver.erasure.remote_purge import Purged, purge_remote
-from dataver.erasure.remote_work import packs_touched
+from dataver.erasure.touched import packs_touched
 from dataver.errors import (
     Failure,
     HeldError,

@@ -163,16 +163,12 @@ OTHERWISE: dict[Cell, End] = {
     # Trees are in the cache as well, and a clean-up of what stays reads nothing else.
     ("gc-dry", _PACKS): DONE,
     ("gc", _PACKS): DONE,
-    ("gc", _GONE): DONE,
-    ("gc-dry", _GONE): DONE,
     # The last entry is known here: another one in its place is a fork. Who has no need to read it goes on.
     ("push", _ENTRIES): End(3, "remote-state"),
     ("gc", _ENTRIES): End(3, "remote-state"),
     ("gc-dry", _ENTRIES): DONE,
     ("status", _ENTRIES): DONE,
     ("remote-add", _ENTRIES): DONE,
-    # A clone that has read nothing yet asks for entries that are there.
-    **dict.fromkeys(((name, _GARBLED) for name in ("fetch", "pull", "verify", "check")), CORRUPT),
     ("check", _GONE): End(1, "not-pushed"),
     # It is part of what it finds out.
     ("remote-add", "403 for listings"): DONE,
