@@ -50,8 +50,13 @@ class PackBuilder:
         if self._memory is None:
             self._memory = self._take()
         end = self._size + len(data)
-        # In place as long as it was that long before; behind that it grows.
-        self._memory[self._size : end] = data
+        if end <= len(self._memory):
+            # A bytearray would copy what it is given once more.
+            with memoryview(self._memory) as view:
+                view[self._size : end] = data
+        else:
+            del self._memory[self._size :]
+            self._memory += data
         self._size = end
 
     @property
