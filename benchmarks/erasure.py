@@ -24,8 +24,8 @@ from benchmarks.scenarios import KIB, size_text
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks-erasure.md"
 _TIMEOUT_S = 3600.0
-_SHAPE = Shape(20, 1000, 4 * KIB)
-_DENIED = 1000
+_SHAPE = Shape(20, 5000, 4 * KIB)
+_DENIED = 5000
 _FILES_EACH = 500
 _PERSON = 17
 _MOST_SHARE = 0.05
@@ -253,7 +253,7 @@ def main() -> int:
     load = load_average()
     shape = Shape(_SHAPE.folders, max(int(_SHAPE.per_folder * given.scale), 2), _SHAPE.size)
     denied = max(int(_DENIED * given.scale), 1)
-    sizes = [max(int(40 * given.scale), 2), *([2000] if given.million else [])]
+    sizes = [max(int(200 * given.scale), 2), *([2000] if given.million else [])]
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(dir=given.scratch) as scratch:
         runs += deny_check(found, Path(scratch), shape, denied, given.repeats)
