@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from statistics import median
 
 from benchmarks.remote_page import Case, Figure
@@ -14,24 +15,11 @@ _CLIENTS = ("boto3", "obstore")
 Measure = Callable[[Figure], float]
 
 
-def _cpu(figure: Figure) -> float:
-    return figure.cpu_s
-
-
-def _wall(figure: Figure) -> float:
-    return figure.wall_s
-
-
-def _requests(figure: Figure) -> float:
-    return figure.requests
-
-
-def _moved(figure: Figure) -> float:
-    return figure.moved
-
-
-def _peak(figure: Figure) -> float:
-    return figure.peak
+_cpu: Measure = attrgetter("cpu_s")
+_wall: Measure = attrgetter("wall_s")
+_requests: Measure = attrgetter("requests")
+_moved: Measure = attrgetter("moved")
+_peak: Measure = attrgetter("peak")
 
 
 class _Medians:

@@ -12,7 +12,6 @@ from dataver.erasure.deny import denier, entry_denier
 from dataver.erasure.records import ErasureState
 from dataver.formats.keys import Secret
 from dataver.formats.redaction import Erased, redact
-from dataver.formats.root import encode_root
 from dataver.formats.tree import Leaf, Substitute, encode_leaf
 from dataver.model.names import BLOB, RECIPE, ObjectName, Oid, oid_of_name
 from dataver.model.tree import Entry, Root
@@ -112,16 +111,6 @@ class Examiner:
             c in erased.substitutes and c not in erased.entries and c not in standing
             for c in (*leaf.commitments, *(s.commitment for s in leaf.substitutes))
         )
-
-
-def blanked(root: Root, touched: Collection[bytes]) -> bytes | None:
-    """Return the stored bytes of *root* with a blank guide where one of its leaves is *touched*.
-
-    A guide holds the beginnings of names.  None where it stays as it is.
-    """
-    if not any(root.guide) or not any(ref.leaf_id in touched for ref in root.leaves):
-        return None
-    return encode_root(root.leaves, ())[1]
 
 
 def shown_entries(leaf: Leaf) -> Iterator[tuple[Entry, bytes]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from dataver.erasure.eraser import Eraser
 from dataver.erasure.examine import Examiner, first_shown, telling_guide
-from dataver.erasure.unlisted import find_unlisted
+from dataver.erasure.unlisted import Unlisted
 from dataver.erasure.work import Seen, Work
 from dataver.errors import DataverError, ErasureIncompleteError
 from dataver.formats import pack, segment
@@ -61,11 +61,11 @@ def find_work(
     are substitutes for entries of leaves.  Raises: AccessDeniedError where not all versions may be seen;
     RemoteError.
     """
-    finding = _Finding(remote, examiner, known or {})
-    finding.look(progress)
-    seen, work = finding.seen, finding.work
-    find_unlisted(remote, eraser, examiner, seen, work, oldest_writer_s=oldest_writer_s, progress=progress)
-    return work
+    listed = _Finding(remote, examiner, known or {})
+    listed.look(progress)
+    unlisted = Unlisted(remote, eraser, examiner, listed.seen, listed.work, oldest_writer_s)
+    unlisted.look(progress)
+    return listed.work
 
 
 def _rows(remote: Remote) -> Iterator[tuple[ObjectName, StructureId, int]]:
@@ -158,7 +158,6 @@ class _Finding:
             return order[0], error
 
     def _look_into(self, pack_id: StructureId, table: Table, view: memoryview) -> None:
-        self.work.read += len(view)
         for row in table.rows():
             name = row.name
             if name[0] not in STRUCTURE_KINDS:

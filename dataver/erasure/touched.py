@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from typing import TypeVar
 
 from dataver.erasure.examine import Examiner
 from dataver.errors import DataverError
@@ -18,6 +19,8 @@ from dataver.hashing import Buffer
 from dataver.model.names import LEAF, RECIPE, ROOT, ObjectName, StructureId, chunk_name
 from dataver.model.tree import Root
 from dataver.store.remote import Remote
+
+T = TypeVar("T")
 
 _AT_ONCE = 256
 """Roots and recipes in memory at a time."""
@@ -47,15 +50,13 @@ def packs_holding(
     """
     wanted = set(names)
     sizes = remote.pack_sizes()
-    for _, data in _objects(remote, sorted(name for name in wanted if name[0] == RECIPE)):
-        with contextlib.suppress(DataverError):
-            wanted.update(chunk_name(oid) for oid, _ in decode_recipe(_sound(data)).chunks)
-    for name, data in _objects(remote, sorted(set(remote.names_of_kind(ROOT)))):
-        try:
-            is_touched = tells(decode_root(_sound(data), name[2:]))
-        except DataverError:
-            is_touched = True
-        if is_touched:
+    recipes = sorted(name for name in wanted if name[0] == RECIPE)
+    for _, recipe in _decoded(remote, recipes, lambda name, data: decode_recipe(data)):
+        if recipe is not None:
+            wanted.update(chunk_name(oid) for oid, _ in recipe.chunks)
+    roots = sorted(set(remote.names_of_kind(ROOT)))
+    for name, root in _decoded(remote, roots, lambda name, data: decode_root(data, name[2:])):
+        if root is None or tells(root):
             wanted.add(name)
     return {place.pack_id: sizes.get(place.pack_id, 0) for place in remote.find(wanted).values()}
 
@@ -64,22 +65,16 @@ def _marks(root: Root, leaves: Set[bytes]) -> bool:
     return any(mark and ref.leaf_id in leaves for ref, mark in zip(root.leaves, root.guide, strict=False))
 
 
-def _sound(data: Buffer | DataverError) -> Buffer:
-    if isinstance(data, DataverError):
-        raise data
-    return data
-
-
-def _objects(
-    remote: Remote, names: Sequence[ObjectName]
-) -> Iterator[tuple[ObjectName, Buffer | DataverError]]:
-    """Yield those of *names* that live segments list, with their bytes or why they cannot be had."""
+def _decoded(
+    remote: Remote, names: Sequence[ObjectName], decode: Callable[[ObjectName, Buffer], T]
+) -> Iterator[tuple[ObjectName, T | None]]:
+    """Yield those of *names* that live segments list, decoded; None for what cannot be read."""
     for start in range(0, len(names), _AT_ONCE):
         places = remote.find(names[start : start + _AT_ONCE])
         ranges = [(place.pack_id, place.offset, place.stored) for place in places.values()]
         for (name, place), stored in zip(places.items(), remote.read_ranges(ranges), strict=True):
-            try:
-                found: Buffer | DataverError = codec.decode(place.codec, _sound(stored), place.raw)
-            except DataverError as error:
-                found = error
+            found: T | None = None
+            if not isinstance(stored, DataverError):
+                with contextlib.suppress(DataverError):
+                    found = decode(name, codec.decode(place.codec, stored, place.raw))
             yield name, found

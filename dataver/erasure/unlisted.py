@@ -19,7 +19,7 @@ from dataver.formats.tree import decode_leaf
 from dataver.hashing import Buffer
 from dataver.model.names import BLOB, CHUNK, LEAF, ROOT, ObjectName, StructureId
 from dataver.model.tree import Root
-from dataver.progress import SILENT, Progress
+from dataver.progress import Progress
 from dataver.store.bucket import KeyMissingError
 from dataver.store.remote import Remote
 from dataver.store.repacking import content_of
@@ -48,26 +48,8 @@ def unlisted_leaves(remote: Remote, eraser: Eraser) -> Iterator[tuple[bytes, byt
                 raise
 
 
-def find_unlisted(
-    remote: Remote,
-    eraser: Eraser,
-    examiner: Examiner,
-    seen: Seen,
-    work: Work,
-    *,
-    oldest_writer_s: float,
-    progress: Progress = SILENT,
-) -> None:
-    """Add to *work* what has to be done to what no live segment lists; *seen* is what those tell.
-
-    *oldest_writer_s* is when the writer began that is at work longest, by the store's clock.
-    Raises: AccessDeniedError where not all versions may be seen; RemoteError.
-    """
-    _Finding(remote, eraser, examiner, seen, work, oldest_writer_s).look(progress)
-
-
-class _Finding:
-    """One look at what no live segment of a remote lists."""
+class Unlisted:
+    """One look at what no live segment of a remote lists: it adds to the work what has to be done to that."""
 
     def __init__(
         self,
@@ -78,6 +60,10 @@ class _Finding:
         work: Work,
         oldest_writer_s: float,
     ) -> None:
+        """Judge by what was *seen* in live segments.
+
+        *oldest_writer_s* is when the writer began that is at work longest, by the store's clock.
+        """
         self._remote, self._eraser, self._examiner = remote, eraser, examiner
         self._seen, self._work, self._oldest_writer_s = seen, work, oldest_writer_s
         self._roots_seen: list[Root] = []
@@ -86,7 +72,10 @@ class _Finding:
         """Pack that may stay so far -> its size and roots."""
 
     def look(self, progress: Progress) -> None:
-        """Look into all versions of packs and segments that are not live, and into unfinished uploads."""
+        """Look into all versions of packs and segments that are not live, and into unfinished uploads.
+
+        Raises: AccessDeniedError where not all versions may be seen; RemoteError.
+        """
         listed = self._remote.pack_sizes()
         live = {ref.segment_id for ref in self._remote.live_segments()}
         for found in (layout.PACKS_PREFIX, layout.SEGMENTS_PREFIX):
@@ -131,7 +120,6 @@ class _Finding:
                 data = self._eraser.read(stored)
             except KeyMissingError:
                 continue  # its writer or a gc took it away this moment
-            self._work.read += len(data)
             said = self._pack_holds(data) if is_pack else self._segment_holds(data, name)
             if said == "denied" or (said == "unknown" and stored.modified_s < self._oldest_writer_s):
                 into[name] = size

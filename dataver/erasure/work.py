@@ -38,8 +38,6 @@ class Work:
     """What could not be looked into."""
     entries: int = 0
     """Entries that leaves lose."""
-    read: int = 0
-    """Bytes of packs read to find all this."""
 
     @property
     def is_empty(self) -> bool:

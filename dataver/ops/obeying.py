@@ -122,18 +122,15 @@ class _Obeying:
         self._objects = self._leaves = 0
         self._copies_folder = f"{folder_of(repo.common_folder)}/copies"
         self._absent = [own for _, own in absent_work_trees(repo)]
+        self._has_returned = not set(self._done.absent) <= set(self._absent)
 
     def run(self, *, force: bool, keeps_files: bool, again: bool) -> Obeyed:
         repo = self._repo
-        basis = self._basis()
-        state = self._done.state if basis == self._done.basis and not again else ""
-        copies = segment_copies(self._copies_folder)
-        has_returned = not set(self._done.absent) <= set(self._absent)
-        if state and not (has_returned or self._is_cache_unseen(state)) and copies <= set(self._done.copies):
+        if not again and self.is_clean() and segment_copies(self._copies_folder) <= set(self._done.copies):
             return NOTHING
         self._examiner = Examiner(repo.erasures, repo.secret)
         self._digest = digest_of(repo.erasures, has_secret=repo.secret is not None)
-        is_new = again or has_returned or self._digest != self._done.state
+        is_new = again or self._has_returned or self._digest != self._done.state
         if is_new and keeps_files:
             return NOTHING
         if not self._examiner.is_idle:
@@ -161,8 +158,7 @@ class _Obeying:
     def is_clean(self) -> bool:
         """Tell whether `run` would find nothing new, the copies of segments apart."""
         state = self._done.state if self._basis() == self._done.basis else ""
-        is_all_here = set(self._done.absent) <= set(self._absent)
-        return bool(state) and is_all_here and not self._is_cache_unseen(state)
+        return bool(state) and not self._has_returned and not self._is_cache_unseen(state)
 
     def _basis(self) -> list[object]:
         repo = self._repo

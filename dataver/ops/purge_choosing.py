@@ -279,7 +279,9 @@ def _note_opaque(chosen: Chosen, dataset: Dataset, leaf: Leaf) -> None:
 
 _OPAQUE = (
     ((b".zip", b".tar", b".tgz", b".gz", b".bz2", b".xz", b".zst", b".7z", b".rar"), "an archive"),
-    ((b".pkl", b".pickle", b".joblib", b".pt", b".pth", b".ckpt"), "a binary container"),
-    ((b".npz", b".h5", b".hdf5"), "a binary container"),
+    (
+        (b".pkl", b".pickle", b".joblib", b".pt", b".pth", b".ckpt", b".npz", b".h5", b".hdf5"),
+        "a binary container",
+    ),
     ((b".db", b".sqlite", b".sqlite3", b".duckdb"), "a database"),
 )

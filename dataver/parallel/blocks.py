@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 _M_MMAP_THRESHOLD = -3  # malloc.h of glibc
 _LARGE = 8 << 20
 """Runs of chunks, and ranges of packs; what is smaller is not worth the new pages each time."""
 
 
+@functools.cache
 def give_back_large_blocks() -> None:
     """Let freed blocks of 8 MiB and more go back to the system at once, in this process from now on.
 

@@ -26,7 +26,7 @@ from dataver.hashing import Buffer
 from dataver.store.bucket import Info, KeyMissingError, Request, check_key
 
 _NOTHING_THERE = (errno.ENOENT, errno.ELOOP)
-"""A file that went while it was listed, and a symlink to nowhere."""
+"""What went while it was listed, and symlinks to nowhere or in a circle."""
 
 
 class FolderBucket:
@@ -179,15 +179,14 @@ class FolderBucket:
             key = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 # Right in the root a symlink may lead to another disk; deeper ones could lead in circles.
-                if entry.is_dir(follow_symlinks=not folder):
-                    yield from self._below(key, "")
-                    continue
-                status = entry.stat()
+                status = None if entry.is_dir(follow_symlinks=not folder) else entry.stat()
             except OSError as error:
                 if error.errno in _NOTHING_THERE:
                     continue
                 raise AccessDeniedError("list", entry.path) from error
-            if stat.S_ISREG(status.st_mode):
+            if status is None:
+                yield from self._below(key, "")
+            elif stat.S_ISREG(status.st_mode):
                 yield Info(key, status.st_size, status.st_mtime)
 
     def delete(self, keys: Iterable[str]) -> None:

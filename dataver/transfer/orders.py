@@ -16,14 +16,13 @@ from dataver.formats.segment import Place
 from dataver.hashing import Buffer
 from dataver.model.names import STRUCTURE_KINDS, ObjectName, StructureId
 from dataver.parallel import threads_map_ordered
+from dataver.store.ranges import GAP
 from dataver.store.remote import Remote
-from dataver.transfer.verify import opened_or_fault
+from dataver.transfer.verify import opened, opened_or_fault
 
 _ROW = struct.Struct("<Q34sQQB")
 """Offset first: rows sort by it."""
 _UNKNOWN_SIZE = 1 << 62
-_SMALL_PACK = 256 * 1024
-"""Bytes that cost less than a request."""
 
 
 class Wanted(NamedTuple):
@@ -119,7 +118,8 @@ def read_sound(
 ) -> Iterator[list[tuple[ObjectName, Buffer]]]:
     """Yield those of *names* that lie soundly on the remote, pack by pack: for few bytes, they are held.
 
-    With *takes_more* the other structure of a small pack comes too, since one request brings all of it.
+    With *takes_more* the other structure comes too of a pack that is no longer than what is read over to
+    spare a request.
     What a damaged pack holds is looked for in other packs, and then in those that came since the
     journal was read, since a gc moves objects; what is wrong with those that are sound in none is in
     *refused* afterwards.
@@ -145,7 +145,7 @@ def read_sound(
 def _sound(
     remote: Remote, refused: dict[ObjectName, DataverError], order: Order, *, takes_more: bool
 ) -> list[tuple[ObjectName, Buffer]]:
-    is_small = takes_more and order.pack_size <= _SMALL_PACK
+    is_small = takes_more and order.pack_size <= GAP
     data = read_whole(remote, order) if is_small or order.is_whole else None
     parts = parts_of(data, order.wanted) if data is not None else read_ranges(remote, order)
     found = []
@@ -172,6 +172,6 @@ def _more_of(data: bytes, taken: Set[ObjectName]) -> Iterator[tuple[ObjectName, 
     for row in table.rows():
         if row.name[0] in STRUCTURE_KINDS and row.name not in taken:
             stored = view[row.offset : row.offset + row.stored]
-            content = opened_or_fault(row.name, row.codec, stored, row.raw)
-            if not isinstance(content, DataverError):
+            content = opened(row.name, row.codec, stored, row.raw)
+            if content is not None:
                 yield row.name, content

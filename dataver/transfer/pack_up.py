@@ -46,12 +46,15 @@ def temp_pack(cache: Cache, disk: Disk) -> PackWriter:
 
 
 def parcel_of(written: WrittenPack) -> Parcel:
-    table = Table(written.table)
-    return Parcel(written.path, table, written.size, sum(row.raw for row in table.rows()))
+    return _parcel(written.path, Table(written.table), written.size)
 
 
-def _parcel(new: NewPack) -> Parcel:
-    return Parcel(new.data, new.table, len(new.data), sum(row.raw for row in new.table.rows()))
+def _parcel_of_new(new: NewPack) -> Parcel:
+    return _parcel(new.data, new.table, len(new.data))
+
+
+def _parcel(source: str | memoryview, table: Table, size: int) -> Parcel:
+    return Parcel(source, table, size, sum(row.raw for row in table.rows()))
 
 
 class PackUp:
@@ -95,7 +98,7 @@ class PackUp:
             yield from self._closed()
 
     def _closed(self) -> Iterator[Parcel]:
-        yield from map(_parcel, self._builder.closed())
+        yield from map(_parcel_of_new, self._builder.closed())
 
     def _packed(self, item: Packed) -> Iterator[Parcel]:
         row = item.row
@@ -211,4 +214,4 @@ def repacked(cached: CachedPack, bad: set[ObjectName]) -> tuple[Parcel | None, l
             lost.append(row.name)
         else:
             builder.add(row._replace(check=xxh3_64(stored)), stored)
-    return next(map(_parcel, builder.closed()), None), lost
+    return next(map(_parcel_of_new, builder.closed()), None), lost

@@ -266,8 +266,8 @@ RULES: dict[str, Rule] = {
     ),
     "an erasure passes over packs that nobody lists": Rule(
         "dataver/erasure/remote_work.py",
-        "    find_unlisted(remote, eraser, examiner, seen, work,",
-        "    (lambda *given, **more: None)(remote, eraser, examiner, seen, work,",
+        "    unlisted.look(progress)\n",
+        "",
         (f"{_TEAMMATES}::test_a_push_that_was_on_its_way_when_the_record_came_leaves_nothing",),
     ),
     "a guide keeps the beginning of an erased name": Rule(
